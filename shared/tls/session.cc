@@ -1,0 +1,1 @@
+#include "shared/tls/session.h"
