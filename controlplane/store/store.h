@@ -1,0 +1,123 @@
+// Store: the one writer of aurora.db, on a thread of its own.
+// Source: replication.md section 1, architecture.md section 3. Thread: every public method may be called from any thread; callbacks
+// run on the store thread and must not block (post on). A request the full queue refuses is answered at once on the
+// caller's thread. Every callback runs exactly once.
+// Group commit: what waits is written in one transaction of at most kCommitWindow, kBatchMax requests, then
+// fsynced (synchronous=FULL), then answered. Row, value in force and change entry are one transaction.
+// Errors in callbacks: the edit's own status; FailedPrecondition = the file was deleted or replaced, or its schema is
+// newer; DataLoss = corrupt; ResourceExhausted = disk or queue full; Unavailable = not open yet or stopping.
+// Invariant: an answered write survives kill -9 and power loss; a refused one left nothing behind.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "controlplane/replication/row.h"
+#include "controlplane/store/reader.h"
+#include "shared/base/string_map.h"
+#include "shared/base/time.h"
+
+namespace aurora::store {
+
+inline constexpr Duration kCommitWindow = Duration::Millis(5);
+inline constexpr size_t kBatchMax = 1'000;
+inline constexpr size_t kQueueMax = 65'536;
+inline constexpr int64_t kEventsKept = 10'000;
+
+// Siblings + facts -> the value in force (nothing = deleted). An error refuses a local write and parks a merged row.
+using Resolve = std::function<absl::StatusOr<std::optional<std::string>>(
+    std::string_view kind, std::string_view id, const replication::Row& row)>;
+using ResolveTable = StringMap<Resolve>;  // by kind
+
+// What an edit may look at; lives for the call.
+struct EditContext {
+  const Entry& current;            // an empty row for a new id
+  const replication::Dot& dot;     // the dot this write takes
+  const replication::Hlc& hlc;     // and its time
+  Reader& reader;                  // other rows, inside the same transaction
+};
+
+// Runs on the store thread inside the transaction, exactly once per request. Nothing = already as wanted: answered
+// without a write. An error is the answer.
+using Edit = std::function<absl::StatusOr<std::optional<replication::Write>>(const EditContext&)>;
+
+struct WriteRequest {
+  std::string kind;
+  std::string id;
+  Edit edit;
+  std::optional<AuditEntry> audit;  // written with the row; seq, at_ms, kind and id are filled in
+};
+
+struct WriteResult {
+  Entry entry;           // after the write
+  bool changed = false;
+};
+
+// A row from another node.
+struct RemoteRow {
+  std::string kind;
+  std::string id;
+  replication::Row row;
+};
+
+enum class State { kOpening, kOpen, kReplaced, kCorrupt, kFailed, kStopped };
+std::string_view StateName(State state);
+
+struct StoreState {
+  State state = State::kOpening;
+  std::string reason;  // empty when open
+};
+
+struct StoreOptions {
+  std::string path;
+  std::string vfs;                     // tests
+  std::string fresh_node_uid;          // taken if the file has none: 32 hex digits
+  uint64_t epoch = 0;                  // random, not 0, new at every start
+  ResolveTable resolve;
+  std::function<uint64_t()> wall_ms;   // Unix ms; empty = the system's
+  Duration watch_every = Duration::Seconds(1);
+  std::function<void(const StoreState&)> on_state;  // on the store thread, at each change
+};
+
+class Store {
+ public:
+  using WriteCallback = std::function<void(absl::StatusOr<WriteResult>)>;
+  using DoneCallback = std::function<void(absl::Status)>;
+
+  // Starts the thread and returns; a file that cannot be opened is a state, not an error, and is retried.
+  explicit Store(StoreOptions options);
+  // Answers what is queued, closes the file, joins.
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  void Submit(WriteRequest request, WriteCallback done);
+  // Merges; a row that changes nothing writes nothing. All rows are one transaction.
+  void Merge(std::vector<RemoteRow> rows, DoneCallback done);
+  void AppendEvent(std::string severity, std::string type, std::string message, DoneCallback done = {});
+  void SetMeta(std::string key, std::string value, DoneCallback done = {});
+  // Runs `read` on the store thread after everything submitted before it is committed; not run when the file is not
+  // open (then `done` says why). `done` gets what `read` returns.
+  void Read(std::function<absl::Status(Reader&)> read, DoneCallback done);
+
+  StoreState state() const;
+  // Blocks until the state is not kOpening (start-up, tests).
+  StoreState WaitOpened() const;
+  // Of this start; empty node_uid until opened.
+  replication::Origin origin() const;
+  // The head of the change feed as last committed.
+  schema::Position head() const;
+
+ private:
+  class Thread;
+  std::unique_ptr<Thread> thread_;
+};
+
+}  // namespace aurora::store
