@@ -66,7 +66,7 @@ class Decoder {
 
   // True before the first byte of a message.
   bool idle() const { return state_ == State::kHead && stash_.empty(); }
-  // True once kEnd was reported and until Reset.
+  // True when the message is complete, until Reset. Next reports kEnd then, however often it is called.
   bool done() const { return state_ == State::kDone; }
   // Ready for the next message. Also forgets an error.
   void Reset();

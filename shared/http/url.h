@@ -31,8 +31,8 @@ struct HostPort {
 };
 absl::StatusOr<HostPort> ParseHostPort(std::string_view text);
 
-// False for "..", "." segments (also percent-encoded), "%2f", "%5c", a backslash, NUL or any control byte.
-// `path` begins with '/', and ends before '?'.
+// False for "." and ".." segments, "%2e", "%2f", "%5c", a backslash, NUL or any control byte.
+// (an encoded dot is refused anywhere: nobody needs one). `path` begins with '/', and ends before '?'.
 bool IsSafePath(std::string_view path);
 
 // The part of a target before '?', and the part after it ("" when there is none).
