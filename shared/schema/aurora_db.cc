@@ -1,0 +1,99 @@
+#include "shared/schema/aurora_db.h"
+
+#include <array>
+#include <charconv>
+#include <string>
+
+#include "shared/base/status.h"
+#include "shared/schema/migrate.h"
+
+namespace aurora::schema {
+namespace {
+
+constexpr std::array<std::string_view, kAuroraVersion> kScripts = {R"sql(
+CREATE TABLE row (
+  kind TEXT NOT NULL,
+  id TEXT NOT NULL,
+  row BLOB NOT NULL,         -- aurora.v1.Row
+  hlc INTEGER NOT NULL,      -- of the newest sibling: unix_ms << 16 | counter
+  seq INTEGER NOT NULL,      -- its entry in change
+  parked TEXT,               -- why its newest siblings are not in force here
+  PRIMARY KEY (kind, id)
+) WITHOUT ROWID;
+CREATE TABLE resolved (
+  kind TEXT NOT NULL,
+  id TEXT NOT NULL,
+  spec BLOB NOT NULL,
+  PRIMARY KEY (kind, id)
+) WITHOUT ROWID;
+CREATE TABLE change (seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, id TEXT NOT NULL);
+CREATE TABLE event (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  at_ms INTEGER NOT NULL,
+  severity TEXT NOT NULL,
+  type TEXT NOT NULL,
+  message TEXT NOT NULL
+);
+CREATE TABLE audit_admin (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  at_ms INTEGER NOT NULL,
+  actor TEXT NOT NULL,
+  action TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  id TEXT NOT NULL,
+  detail TEXT NOT NULL
+);
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE peer (
+  node_uid TEXT PRIMARY KEY,
+  node_id TEXT NOT NULL,
+  address TEXT NOT NULL,
+  last_seen_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+)sql"};
+
+}  // namespace
+
+absl::StatusOr<sqlite::Database> OpenAuroraForWrite(std::string_view path, std::string_view vfs) {
+  sqlite::Options options;
+  options.create = true;
+  options.vfs = vfs;
+  AURORA_ASSIGN_OR_RETURN(sqlite::Database db, sqlite::Database::Open(path, options));
+  AURORA_RETURN_IF_ERROR(Migrate(db, kScripts));
+  return db;
+}
+
+absl::StatusOr<sqlite::Database> OpenAuroraForRead(std::string_view path, std::string_view vfs) {
+  sqlite::Options options;
+  options.query_only = true;
+  options.checkpoint_on_close = false;
+  options.vfs = vfs;
+  AURORA_ASSIGN_OR_RETURN(sqlite::Database db, sqlite::Database::Open(path, options));
+  AURORA_RETURN_IF_ERROR(CheckVersion(db, kAuroraVersion));
+  return db;
+}
+
+absl::StatusOr<Position> HeadPosition(sqlite::Database& db) {
+  // One statement: both values from one snapshot of the file.
+  AURORA_ASSIGN_OR_RETURN(
+      sqlite::Statement s,
+      db.Prepare("SELECT (SELECT MAX(seq) FROM change), (SELECT value FROM meta WHERE key = ?1)"));
+  s.BindText(1, kMetaEpochs);
+  AURORA_ASSIGN_OR_RETURN(const bool row, s.Step());
+  Position position;
+  if (!row) {
+    return position;
+  }
+  position.seq = static_cast<uint64_t>(s.Int64(0));
+  std::string_view epochs = s.Text(1);
+  if (const size_t comma = epochs.rfind(','); comma != std::string_view::npos) {
+    epochs.remove_prefix(comma + 1);
+  }
+  if (!epochs.empty() &&
+      std::from_chars(epochs.data(), epochs.data() + epochs.size(), position.epoch).ec != std::errc()) {
+    return DataLoss(db.path() + ": the list of epochs is unreadable");
+  }
+  return position;
+}
+
+}  // namespace aurora::schema

@@ -1,0 +1,78 @@
+#include "shared/schema/traffic_db.h"
+
+#include <array>
+
+#include "shared/base/status.h"
+#include "shared/schema/migrate.h"
+
+namespace aurora::schema {
+namespace {
+
+constexpr std::array<std::string_view, kTrafficVersion> kScripts = {R"sql(
+CREATE TABLE usage (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  request_id TEXT NOT NULL,
+  started_at_us INTEGER NOT NULL,
+  auth_key_id TEXT NOT NULL,
+  auth_key_name TEXT NOT NULL,
+  user_path TEXT NOT NULL,
+  endpoint TEXT NOT NULL,
+  provider TEXT NOT NULL,
+  model TEXT NOT NULL,
+  status INTEGER NOT NULL,
+  outcome TEXT NOT NULL,
+  stream INTEGER NOT NULL,
+  input_tokens INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL,
+  cached_input_tokens INTEGER NOT NULL,
+  cache_creation_input_tokens INTEGER NOT NULL,
+  reasoning_tokens INTEGER NOT NULL,
+  latency_us INTEGER NOT NULL,
+  time_to_first_token_us INTEGER NOT NULL,
+  node_id TEXT NOT NULL,
+  term INTEGER NOT NULL,
+  attempts INTEGER NOT NULL
+);
+CREATE INDEX usage_by_time ON usage (started_at_us);
+CREATE INDEX usage_by_key ON usage (auth_key_id, started_at_us);
+CREATE TABLE discovered_model (
+  provider TEXT NOT NULL,
+  model TEXT NOT NULL,
+  fetched_at_ms INTEGER NOT NULL,
+  PRIMARY KEY (provider, model)
+) WITHOUT ROWID;
+CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE request_audit (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  started_at_us INTEGER NOT NULL,
+  request_id TEXT NOT NULL,
+  event TEXT NOT NULL,
+  detail TEXT NOT NULL
+);
+CREATE INDEX request_audit_by_time ON request_audit (started_at_us);
+)sql"};
+
+}  // namespace
+
+absl::StatusOr<sqlite::Database> OpenTrafficForWrite(std::string_view path, std::string_view vfs) {
+  sqlite::Options options;
+  options.create = true;
+  options.incremental_vacuum = true;
+  options.synchronous = sqlite::Synchronous::kNormal;
+  options.vfs = vfs;
+  AURORA_ASSIGN_OR_RETURN(sqlite::Database db, sqlite::Database::Open(path, options));
+  AURORA_RETURN_IF_ERROR(Migrate(db, kScripts));
+  return db;
+}
+
+absl::StatusOr<sqlite::Database> OpenTrafficForRead(std::string_view path, std::string_view vfs) {
+  sqlite::Options options;
+  options.query_only = true;
+  options.checkpoint_on_close = false;
+  options.vfs = vfs;
+  AURORA_ASSIGN_OR_RETURN(sqlite::Database db, sqlite::Database::Open(path, options));
+  AURORA_RETURN_IF_ERROR(CheckVersion(db, kTrafficVersion));
+  return db;
+}
+
+}  // namespace aurora::schema
