@@ -1,0 +1,196 @@
+// Checks over several keys, or over what a key's text means. Each adds one line per mistake.
+#include <array>
+
+#include "shared/base/status.h"
+#include "shared/config/loading.h"
+#include "shared/crypto/encoding.h"
+
+namespace aurora::config {
+namespace {
+
+struct Listener {
+  std::string_view key;
+  HostPort at;
+};
+
+std::string Normal(const std::string& host) { return host == "localhost" ? "127.0.0.1" : host; }
+
+bool Clash(const HostPort& a, const HostPort& b) {
+  if (a.port != b.port || a.port == 0) {
+    return false;
+  }
+  return Normal(a.host) == Normal(b.host) || IsWildcardHost(a.host) || IsWildcardHost(b.host);
+}
+
+void CheckPorts(Loading& loading) {
+  const Config& c = loading.config;
+  std::vector<Listener> all = {{"server.listen", c.server.listen},
+                               {"admin.grpc_listen", c.admin.grpc_listen},
+                               {"admin.rest_listen", c.admin.rest_listen},
+                               {"metrics.dataplane_listen", c.metrics.dataplane_listen},
+                               {"metrics.controlplane_listen", c.metrics.controlplane_listen}};
+  if (c.cluster.enabled) {
+    all.push_back({"cluster.bind_port", {c.cluster.bind_addr, c.cluster.bind_port}});
+    all.push_back({"cluster.sync_bind_port", {c.cluster.sync_bind_addr, c.cluster.sync_bind_port}});
+    all.push_back({"cluster.peer_listen", c.cluster.peer_listen});
+  }
+  for (size_t i = 0; i < all.size(); ++i) {
+    for (size_t j = i + 1; j < all.size(); ++j) {
+      if (Clash(all[i].at, all[j].at)) {
+        loading.Refuse(all[i].key, all[i].at.ToString(),
+                       "clashes with " + std::string(all[j].key) + " " + Quoted(all[j].at.ToString()) + " of " +
+                           loading.SourceOf(all[j].key) + ", want different ports");
+      }
+    }
+  }
+}
+
+void CheckFile(Loading& loading, std::string_view key, const std::string& path) {
+  if (path.empty()) {
+    return;
+  }
+  const absl::StatusOr<std::string> text = ReadFile(path, kMaxConfigBytes);
+  if (!text.ok()) {
+    loading.Refuse(key, path,
+                   "cannot be read: " + std::string(Std(text.status().message())) + ", want a readable PEM file");
+  }
+}
+
+void CheckTls(Loading& loading, const std::string& prefix, const TlsFiles& tls, bool read) {
+  const std::string cert = prefix + ".cert";
+  const std::string key = prefix + ".key";
+  if (tls.cert.empty() != tls.key.empty()) {
+    loading.Refuse(tls.cert.empty() ? key : cert, tls.cert.empty() ? tls.key : tls.cert,
+                   "stands alone, want " + cert + " and " + key + " together");
+    return;
+  }
+  // The other process may be the only one that can see these files.
+  if (read) {
+    CheckFile(loading, cert, tls.cert);
+    CheckFile(loading, key, tls.key);
+    CheckFile(loading, prefix + ".ca", tls.ca);
+  }
+}
+
+void CheckAdmin(Loading& loading) {
+  const Admin& admin = loading.config.admin;
+  if (loading.options.process == Process::kControlPlane && !admin.tls.enabled() && !admin.allow_insecure) {
+    const std::array<Listener, 2> both = {
+        {{"admin.grpc_listen", admin.grpc_listen}, {"admin.rest_listen", admin.rest_listen}}};
+    for (const Listener& listener : both) {
+      if (!IsLoopbackHost(listener.at.host)) {
+        loading.Refuse(listener.key, listener.at.ToString(),
+                       "would send the admin token in clear, want a loopback address, admin.tls.cert with "
+                       "admin.tls.key, or admin.allow_insecure = true");
+      }
+    }
+  }
+  for (const char c : admin.master_key.Reveal()) {
+    if (c <= ' ' || c > '~') {
+      loading.RefuseSecret("admin.master_key", "is not allowed, want printable ASCII without spaces");
+      break;
+    }
+  }
+  // sun_path holds 108 bytes with its terminator.
+  if (admin.socket.size() > 107) {
+    loading.Refuse("admin.socket", admin.socket, "is too long for a unix socket, want at most 107 bytes");
+  }
+}
+
+void CheckStorage(Loading& loading) {
+  const Storage& storage = loading.config.storage;
+  if (storage.encryption_key.size() != 32) {
+    const auto raw = loading.raws.find("storage.encryption_key");
+    if (raw != loading.raws.end() && !raw->second.text.empty()) {
+      loading.RefuseSecret("storage.encryption_key",
+                           "is not allowed, want base64 of 32 bytes (openssl rand -base64 32)");
+    }
+  }
+  const std::array<std::pair<std::string_view, const std::string*>, 2> directories = {
+      {{"storage.state_dir", &storage.state_dir}, {"storage.runtime_dir", &storage.runtime_dir}}};
+  for (const auto& [key, path] : directories) {
+    if (path->empty()) {
+      loading.Refuse(key, *path, "is not allowed, want a directory");
+    }
+  }
+}
+
+bool ValidId(std::string_view id) {
+  if (id.empty() || id.size() > 128) {
+    return false;
+  }
+  for (const char c : id) {
+    const bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                      c == '_' || c == '.';
+    if (!good) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void CheckGossipKeys(Loading& loading) {
+  const auto raw = loading.raws.find("cluster.gossip_keys");
+  size_t given = 0;
+  if (raw != loading.raws.end()) {
+    std::string text = raw->second.text;
+    for (char& c : text) {
+      c = c == '\n' ? ',' : c;
+    }
+    given = raw->second.shape == Raw::Shape::kList ? raw->second.list.size() : SplitList(text).size();
+  }
+  bool good = given == loading.config.cluster.gossip_keys.size() || raw->second.shape == Raw::Shape::kOther;
+  for (const crypto::Secret& key : loading.config.cluster.gossip_keys) {
+    good = good && (key.size() == 16 || key.size() == 24 || key.size() == 32);
+  }
+  if (!good) {
+    loading.RefuseSecret("cluster.gossip_keys", "is not allowed, want base64 of 16, 24 or 32 bytes each");
+  }
+}
+
+void CheckCluster(Loading& loading) {
+  const Cluster& cluster = loading.config.cluster;
+  if (!ValidId(cluster.node_id)) {
+    loading.Refuse("cluster.node_id", cluster.node_id, "is not allowed, want 1 to 128 of A-Z a-z 0-9 - _ .");
+  }
+  const auto seeds = loading.raws.find("cluster.seed_nodes");
+  if (seeds != loading.raws.end()) {
+    const std::vector<std::string> list =
+        seeds->second.shape == Raw::Shape::kList ? seeds->second.list : SplitList(seeds->second.text);
+    for (const std::string& seed : list) {
+      const auto parsed = ParseHostPort(seed, "");
+      if (!parsed.ok() || parsed->host.empty() || parsed->port == 0) {
+        loading.Refuse("cluster.seed_nodes", seed, "is not allowed, want host:port");
+      }
+    }
+  }
+  CheckGossipKeys(loading);
+  const std::string& url = cluster.advertise_url;
+  if (!url.empty() && !url.starts_with("http://") && !url.starts_with("https://")) {
+    loading.Refuse("cluster.advertise_url", url, "is not allowed, want an http:// or https:// URL");
+  }
+  if (!cluster.enabled) {
+    return;
+  }
+  if (!cluster.seed_nodes.empty() && cluster.node_id == "local") {
+    loading.Refuse("cluster.node_id", cluster.node_id,
+                   "is not allowed with cluster.enabled and cluster.seed_nodes, want an id of this node's own");
+  }
+  loading.Refuse("cluster.enabled", "true", "is not in this build yet, want false");
+}
+
+}  // namespace
+
+void Validate(Loading& loading) {
+  const Config& c = loading.config;
+  const bool data_plane = loading.options.process == Process::kDataPlane;
+  CheckPorts(loading);
+  CheckTls(loading, "server.tls", c.server.tls, data_plane);
+  CheckTls(loading, "admin.tls", c.admin.tls, !data_plane);
+  CheckTls(loading, "cluster.tls", c.cluster.tls, true);
+  CheckAdmin(loading);
+  CheckStorage(loading);
+  CheckCluster(loading);
+}
+
+}  // namespace aurora::config
