@@ -1,7 +1,7 @@
 // A fixed provider for measurements: JSON of about 1 KB at once, or SSE with a set gap between chunks.
 // Usage: mock_upstream PORT GAP_MS CHUNKS [SECONDS_TO_LIVE]
-// Each SSE chunk carries `"created":<uv_hrtime ns>`, left-justified and space-padded (leading zeros are not JSON), so that
-// sse_load can tell how long the chunk was on its way.
+// Each SSE chunk carries `"created":<uv_hrtime ns>`, left-justified and space-padded (leading zeros
+// are not JSON), so that sse_load can tell how long the chunk was on its way.
 #include <netinet/in.h>
 #include <signal.h>
 #include <unistd.h>

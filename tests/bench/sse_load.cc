@@ -1,6 +1,7 @@
 // Closed-loop SSE clients: streams per second, first byte, and how long each chunk was on its way.
 // Usage: sse_load PORT CONNECTIONS SECONDS API_KEY MODEL
-// Prints one line of key=value pairs. Reads the `"created":<uv_hrtime>` stamps of mock_upstream (same machine, same clock).
+// Prints one line of key=value pairs. Reads the `"created":<uv_hrtime>` stamps of mock_upstream
+// (same machine, same clock).
 #include <netinet/in.h>
 #include <signal.h>
 #include <uv.h>
