@@ -1,0 +1,28 @@
+// Usage extraction: token counts out of JSON answers and stream events of the OpenAI and Anthropic dialects.
+// Source: OpenAI chat, responses and embeddings objects (prompt_tokens, input_tokens, *_details), DeepSeek's
+// prompt_cache_hit_tokens; Anthropic's message_start and message_delta. Thread: pure.
+// Units: tokens. `input` counts all input tokens, the cached and cache-writing ones included, in both dialects
+// (Anthropic reports them apart; they are added up here), so that rows of different providers compare.
+// Errors: no usage or a malformed one changes nothing.
+#pragma once
+
+#include <string_view>
+
+#include "dataplane/llm/json_parser.h"
+#include "dataplane/model/usage_record.h"
+
+namespace aurora::llm {
+
+// The bytes of the last `"usage": {…}` object in `text`; "" when there is none that is complete.
+// An unescaped `"usage"` cannot occur inside a JSON string, so text need not be a whole document.
+std::string_view FindUsageObject(std::string_view text);
+
+// Merges what `text` reports into `tokens`: a later report of a field replaces an earlier one, absent fields stay
+// (Anthropic reports input first and output last). True when a usage object was read.
+// Requires: kJsonPadding readable bytes after `text`.
+bool ExtractUsage(JsonParser& parser, std::string_view text, model::TokenCounts& tokens);
+
+// Whether a stream event's data is the usage-only chunk that include_usage adds: `"choices":[]` with usage.
+bool IsUsageOnlyChunk(std::string_view data);
+
+}  // namespace aurora::llm
