@@ -54,7 +54,7 @@ class TcpStream {
   bool reading() const { return reading_; }
 
   // Writes what the kernel takes now: bytes written, 0 when it takes nothing or earlier Writes are queued,
-  // or a negative uv error. At most 64 slices are looked at.
+  // or a negative uv error.
   [[nodiscard]] ssize_t TryWrite(std::span<const iovec> slices);
   [[nodiscard]] ssize_t TryWrite(std::string_view bytes);
   // Queues owned bytes behind what is already queued. `done` (may be null) is called with 0 or a uv error
@@ -65,7 +65,7 @@ class TcpStream {
 
   // FIN after the queued writes.
   void Shutdown();
-  // Close with RST: the peer sees an abort, and no TIME_WAIT is left. Destroy the stream afterwards.
+  // Closes with RST: the peer sees an abort, and no TIME_WAIT is left. Only good for destruction afterwards.
   void Abort();
 
   void NoDelay(bool on);
@@ -80,14 +80,14 @@ class TcpStream {
   struct WriteRequest;
   static void OnRead(uv_stream_t* handle, ssize_t count, const uv_buf_t* buffer);
   static void OnWritten(uv_write_t* request, int status);
+  void FailOnce(int error);
   uv_stream_t* stream() const { return reinterpret_cast<uv_stream_t*>(handle_.get()); }
 
   Loop& loop_;
   Handle<uv_tcp_t> handle_;
   StreamObserver* observer_ = nullptr;
   bool reading_ = false;
-  bool failed_ = false;
-  bool aborted_ = false;
+  bool failed_ = false;  // OnStreamError was reported
 };
 
 class ListenerObserver {
@@ -108,7 +108,7 @@ class TcpListener {
   // Errors: InvalidArgument (host), AlreadyExists (address in use), PermissionDenied, Unavailable.
   static absl::StatusOr<std::unique_ptr<TcpListener>> Open(Loop& loop, const Options& options,
                                                            ListenerObserver* observer);
-  // Takes over a bound (listening or not) socket. Owns the fd on success only.
+  // Takes over a bound (listening or not) socket; the fd is closed on failure too.
   static absl::StatusOr<std::unique_ptr<TcpListener>> AdoptFd(Loop& loop, int fd, int backlog,
                                                               ListenerObserver* observer);
   // OK when nobody else listens there: binds without SO_REUSEPORT and lets go. With SO_REUSEPORT alone a second
