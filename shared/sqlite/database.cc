@@ -134,7 +134,7 @@ absl::StatusOr<Database> Database::Open(std::string_view path, const Options& op
 
 absl::Status Database::Configure(const Options& options) {
   sqlite3_busy_timeout(db_.get(), static_cast<int>(options.busy_timeout.millis()));
-  sqlite3_db_config(db_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, options.checkpoint_on_close ? 0 : 1, nullptr);
+  SetCheckpointOnClose(options.checkpoint_on_close);
   sqlite3_db_config(db_.get(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   if (options.incremental_vacuum) {
     AURORA_RETURN_IF_ERROR(Execute("PRAGMA auto_vacuum=INCREMENTAL"));  // before the first page is written
@@ -171,6 +171,10 @@ absl::Status Database::CheckInPlace() const {
     return FailedPrecondition(path_ + " was replaced by another file underneath this process");
   }
   return now.status();
+}
+
+void Database::SetCheckpointOnClose(bool on) {
+  sqlite3_db_config(db_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, on ? 0 : 1, nullptr);
 }
 
 absl::StatusOr<Statement> Database::Prepare(std::string_view sql) {

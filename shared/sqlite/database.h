@@ -40,6 +40,7 @@ struct Options {
 class Statement {
  public:
   Statement() = default;
+  bool prepared() const { return stmt_ != nullptr; }
 
   Statement& Bind(int index, int64_t value);
   Statement& BindText(int index, std::string_view value);
@@ -104,6 +105,8 @@ class Database {
   FileIdentity identity() const { return identity_; }
   // FailedPrecondition when `path` no longer names the open file (deleted or replaced).
   absl::Status CheckInPlace() const;
+  // Off before closing a handle whose file was replaced: the checkpoint would delete the newcomer's -wal by name.
+  void SetCheckpointOnClose(bool on);
 
  private:
   friend class Transaction;

@@ -1,0 +1,276 @@
+#include "controlplane/store/writer.h"
+
+#include <charconv>
+#include <utility>
+#include <vector>
+
+#include "controlplane/store/row_codec.h"
+#include "shared/base/check.h"
+#include "shared/base/status.h"
+
+namespace aurora::store {
+namespace {
+
+constexpr size_t kEpochsKept = 64;
+
+uint64_t ParseOr(std::string_view text, uint64_t fallback) {
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() ? value : fallback;
+}
+
+// The newest kEpochsKept entries of "epoch:first_seq,...", with one more.
+std::string AppendEpoch(std::string list, uint64_t epoch, uint64_t first_seq) {
+  if (!list.empty()) {
+    list += ',';
+  }
+  list += std::to_string(epoch) + ":" + std::to_string(first_seq);
+  size_t entries = 1;
+  for (size_t i = list.size(); i > 0; --i) {
+    if (list[i - 1] == ',' && entries++ == kEpochsKept) {
+      return list.substr(i);
+    }
+  }
+  return list;
+}
+
+// What stays in force of a row whose siblings this program cannot read: the last good value, unless new facts speak
+// against it. Facts cannot be applied to bytes we do not understand, so then nothing is in force: stricter, never laxer.
+std::optional<std::string> LastGood(const Entry& before, const replication::Facts& facts) {
+  const bool against = facts.ended_at.has_value() || facts.Disabled() || facts.revoked != before.row.facts.revoked;
+  return against ? std::nullopt : before.resolved;
+}
+
+int64_t HlcColumn(const replication::Row& row) {
+  const replication::Sibling* newest = row.Newest();
+  return newest == nullptr
+             ? 0
+             : static_cast<int64_t>((newest->hlc.unix_ms << 16) | (newest->hlc.counter & 0xffffU));
+}
+
+}  // namespace
+
+Writer::Writer(sqlite::Database db, const StoreOptions& options)
+    : db_(std::move(db)), reader_(&db_), options_(options) {}
+
+absl::StatusOr<std::unique_ptr<Writer>> Writer::Open(const StoreOptions& options, uint64_t wall_ms) {
+  AURORA_CHECK(options.epoch != 0);
+  AURORA_ASSIGN_OR_RETURN(sqlite::Database db, schema::OpenAuroraForWrite(options.path, options.vfs));
+  AURORA_RETURN_IF_ERROR(db.QuickCheck());
+  std::unique_ptr<Writer> writer(new Writer(std::move(db), options));
+  AURORA_RETURN_IF_ERROR(writer->PrepareAll());
+  AURORA_RETURN_IF_ERROR(writer->StartEpoch(wall_ms));
+  return writer;
+}
+
+absl::Status Writer::PrepareAll() {
+  const std::pair<sqlite::Statement*, std::string_view> all[] = {
+      {&put_row_,
+       "INSERT INTO row (kind, id, row, hlc, seq, parked) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (kind, id) "
+       "DO UPDATE SET row = ?3, hlc = ?4, seq = ?5, parked = ?6"},
+      {&put_resolved_,
+       "INSERT INTO resolved (kind, id, spec) VALUES (?1, ?2, ?3) ON CONFLICT (kind, id) DO UPDATE SET spec = ?3"},
+      {&drop_resolved_, "DELETE FROM resolved WHERE kind = ?1 AND id = ?2"},
+      {&put_change_, "INSERT INTO change (seq, kind, id) VALUES (?1, ?2, ?3)"},
+      {&drop_change_, "DELETE FROM change WHERE seq = ?1"},
+      {&put_meta_, "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2"},
+      {&put_event_, "INSERT INTO event (at_ms, severity, type, message) VALUES (?1, ?2, ?3, ?4)"},
+      {&trim_events_, "DELETE FROM event WHERE seq <= ?1"},
+      {&put_audit_,
+       "INSERT INTO audit_admin (at_ms, actor, action, kind, id, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"},
+  };
+  for (const auto& [statement, sql] : all) {
+    AURORA_ASSIGN_OR_RETURN(*statement, db_.Prepare(sql));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> Writer::MetaOr(std::string_view key, std::string_view fallback) {
+  absl::StatusOr<std::string> value = reader_.Meta(key);
+  return absl::IsNotFound(value.status()) ? std::string(fallback) : value;
+}
+
+// Before the first change of this start: its dots and feed positions can exist nowhere else, whatever disk or
+// clone this is.
+absl::Status Writer::StartEpoch(uint64_t wall_ms) {
+  AURORA_RETURN_IF_ERROR(Begin());
+  AURORA_ASSIGN_OR_RETURN(origin_.node_uid, MetaOr(schema::kMetaNodeUid, options_.fresh_node_uid));
+  origin_.epoch = options_.epoch;
+  AURORA_ASSIGN_OR_RETURN(const schema::Position head, schema::HeadPosition(db_));
+  head_ = head.seq;
+  AURORA_ASSIGN_OR_RETURN(const std::string epochs, MetaOr(schema::kMetaEpochs, ""));
+  AURORA_ASSIGN_OR_RETURN(const std::string mark, MetaOr(schema::kMetaHlcMark, "0"));
+  clock_.emplace(ParseOr(mark, 0), wall_ms);
+  AURORA_RETURN_IF_ERROR(SetMeta(schema::kMetaNodeUid, origin_.node_uid));
+  AURORA_RETURN_IF_ERROR(SetMeta(schema::kMetaEpochs, AppendEpoch(epochs, origin_.epoch, head_ + 1)));
+  AURORA_RETURN_IF_ERROR(RaiseMark(clock_->now()));
+  return Commit();
+}
+
+absl::Status Writer::Begin() {
+  AURORA_CHECK(!tx_.has_value());
+  failure_ = absl::OkStatus();
+  AURORA_ASSIGN_OR_RETURN(sqlite::Transaction tx, sqlite::Transaction::Begin(db_));
+  tx_.emplace(std::move(tx));
+  return absl::OkStatus();
+}
+
+absl::Status Writer::Commit() {
+  AURORA_CHECK(tx_.has_value());
+  if (absl::Status status = Note(std::move(*tx_).Commit()); !status.ok()) {
+    Abandon();
+    return status;
+  }
+  tx_.reset();
+  committed_head_ = head_;
+  committed_mark_ms_ = mark_ms_;
+  return absl::OkStatus();
+}
+
+void Writer::Abandon() {
+  tx_.reset();
+  head_ = committed_head_;
+  mark_ms_ = committed_mark_ms_;
+}
+
+absl::Status Writer::Note(absl::Status status) {
+  if (failure_.ok()) {
+    failure_ = status;
+  }
+  return status;
+}
+
+absl::StatusOr<Entry> Writer::Current(std::string_view kind, std::string_view id) {
+  absl::StatusOr<Entry> entry = reader_.Get(kind, id);
+  if (absl::IsNotFound(entry.status())) {
+    Entry fresh;
+    fresh.kind = kind;
+    fresh.id = id;
+    return fresh;
+  }
+  return entry;
+}
+
+absl::StatusOr<WriteResult> Writer::Write(const WriteRequest& request, uint64_t wall_ms) {
+  WriteResult result;
+  AURORA_ASSIGN_OR_RETURN(result.entry, Current(request.kind, request.id));
+  Entry& entry = result.entry;
+  const replication::Dot dot{origin_, counter_ + 1};
+  const replication::Hlc hlc = clock_->Tick(wall_ms);
+  AURORA_ASSIGN_OR_RETURN(const std::optional<replication::Write> write,
+                          request.edit(EditContext{entry, dot, hlc, reader_}));
+  if (!write.has_value()) {
+    return result;
+  }
+  if (entry.parked.has_value() && write->spec.has_value()) {
+    return FailedPrecondition(entry.kind + " " + entry.id + " holds a value this version cannot read (" +
+                              *entry.parked + "): only disable, enable, revoke or deactivate it here");
+  }
+  replication::Row row = replication::WriteRow(entry.row, dot, hlc, *write);
+  const auto resolve = options_.resolve.find(entry.kind);
+  if (resolve == options_.resolve.end()) {
+    return InvalidArgument("unknown kind \"" + entry.kind + "\"");
+  }
+  std::optional<std::string> resolved = entry.resolved;
+  absl::StatusOr<std::optional<std::string>> value = resolve->second(entry.kind, entry.id, row);
+  if (value.ok()) {
+    resolved = *std::move(value);
+    entry.parked.reset();
+  } else if (!entry.parked.has_value()) {
+    return value.status();
+  } else {
+    resolved = LastGood(entry, row.facts);
+  }
+  ++counter_;
+  AURORA_RETURN_IF_ERROR(Put(entry, std::move(row), std::move(resolved), entry.parked));
+  AURORA_RETURN_IF_ERROR(RaiseMark(hlc));
+  if (request.audit.has_value()) {
+    AURORA_RETURN_IF_ERROR(Audit(*request.audit, request, wall_ms));
+  }
+  result.changed = true;
+  return result;
+}
+
+absl::Status Writer::Merge(const RemoteRow& remote, uint64_t wall_ms) {
+  absl::StatusOr<Entry> current = Current(remote.kind, remote.id);
+  if (!current.ok()) {
+    return Note(current.status());  // rows before this one are in the transaction: all or none
+  }
+  Entry& entry = *current;
+  for (const replication::Sibling& sibling : remote.row.siblings) {
+    clock_->Observe(sibling.hlc, wall_ms);
+  }
+  AURORA_RETURN_IF_ERROR(RaiseMark(clock_->now()));
+  replication::Row row = replication::Merge(entry.row, remote.row);
+  if (row == entry.row) {
+    return absl::OkStatus();  // nothing new, no change entry: relaying ends here
+  }
+  std::optional<std::string> resolved = entry.resolved;
+  std::optional<std::string> parked;
+  const auto resolve = options_.resolve.find(remote.kind);
+  if (resolve == options_.resolve.end()) {
+    parked = "unknown kind";
+    resolved = LastGood(entry, row.facts);
+  } else if (auto value = resolve->second(remote.kind, remote.id, row); value.ok()) {
+    resolved = *std::move(value);
+  } else {
+    parked = std::string(value.status().message());  // kept and relayed all the same
+    resolved = LastGood(entry, row.facts);
+  }
+  return Put(entry, std::move(row), std::move(resolved), std::move(parked));
+}
+
+absl::Status Writer::Put(Entry& entry, replication::Row row, std::optional<std::string> resolved,
+                         std::optional<std::string> parked) {
+  const uint64_t old_seq = entry.seq;
+  entry.row = std::move(row);
+  entry.resolved = std::move(resolved);
+  entry.parked = std::move(parked);
+  entry.seq = ++head_;
+  const auto seq = static_cast<int64_t>(entry.seq);
+  if (old_seq != 0) {
+    AURORA_RETURN_IF_ERROR(Note(drop_change_.Bind(1, static_cast<int64_t>(old_seq)).Run()));
+  }
+  AURORA_RETURN_IF_ERROR(
+      Note(put_change_.Bind(1, seq).BindText(2, entry.kind).BindText(3, entry.id).Run()));
+  put_row_.BindText(1, entry.kind).BindText(2, entry.id).BindBlob(3, EncodeRow(entry.row));
+  put_row_.Bind(4, HlcColumn(entry.row)).Bind(5, seq);
+  if (entry.parked.has_value()) {
+    put_row_.BindText(6, *entry.parked);
+  } else {
+    put_row_.BindNull(6);
+  }
+  AURORA_RETURN_IF_ERROR(Note(put_row_.Run()));
+  if (!entry.resolved.has_value()) {
+    return Note(drop_resolved_.BindText(1, entry.kind).BindText(2, entry.id).Run());
+  }
+  return Note(
+      put_resolved_.BindText(1, entry.kind).BindText(2, entry.id).BindBlob(3, *entry.resolved).Run());
+}
+
+absl::Status Writer::RaiseMark(const replication::Hlc& hlc) {
+  if (hlc.unix_ms < mark_ms_) {
+    return absl::OkStatus();
+  }
+  mark_ms_ = hlc.unix_ms + replication::kHlcReserveMs;
+  return SetMeta(schema::kMetaHlcMark, std::to_string(mark_ms_));
+}
+
+absl::Status Writer::Audit(const AuditEntry& entry, const WriteRequest& request, uint64_t wall_ms) {
+  put_audit_.Bind(1, static_cast<int64_t>(wall_ms)).BindText(2, entry.actor).BindText(3, entry.action);
+  put_audit_.BindText(4, request.kind).BindText(5, request.id).BindText(6, entry.detail);
+  return Note(put_audit_.Run());
+}
+
+absl::Status Writer::AppendEvent(uint64_t wall_ms, std::string_view severity, std::string_view type,
+                                 std::string_view message) {
+  put_event_.Bind(1, static_cast<int64_t>(wall_ms)).BindText(2, severity);
+  AURORA_RETURN_IF_ERROR(Note(put_event_.BindText(3, type).BindText(4, message).Run()));
+  return Note(trim_events_.Bind(1, db_.LastInsertRowid() - kEventsKept).Run());
+}
+
+absl::Status Writer::SetMeta(std::string_view key, std::string_view value) {
+  return Note(put_meta_.BindText(1, key).BindText(2, value).Run());
+}
+
+}  // namespace aurora::store
