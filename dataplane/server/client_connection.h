@@ -1,0 +1,124 @@
+// ClientConnection: one client, request after request: bytes -> Decoder -> Exchange -> Outbox -> bytes.
+// Source: ours (architecture.md §2). Thread: the loop's. Memory: the object, its stream and, while a request runs, an
+// Exchange; pipelined bytes are kept only when there are any (at most kPipelinedMax, then reading stops).
+// Lifetime: owned by the Worker; Gone() retires it after the callbacks of the iteration.
+// Invariant: one exchange at a time; the loop's Outbox is drained before any callback returns.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "dataplane/server/admin_forward.h"
+#include "dataplane/server/loop_state.h"
+#include "dataplane/server/upstream_connection.h"
+#include "dataplane/server/wire.h"
+
+namespace aurora::server {
+
+class ClientConnection;
+
+class ClientOwner {
+ public:
+  virtual ~ClientOwner() = default;
+  virtual void Gone(ClientConnection& connection) = 0;
+};
+
+class ClientConnection final : private WireObserver, private UpstreamUser, private TimerEntry {
+ public:
+  ClientConnection(LoopState& loop, ClientOwner& owner);
+
+  void Start(std::unique_ptr<uv::TcpStream> stream, std::unique_ptr<tls::Session> session);
+  // The loop has a newer policy: a request whose key no longer works ends.
+  void PolicyChanged();
+  // No further request on this connection; closes at once when idle.
+  void CloseWhenDone();
+  // Ends what runs; the client sees an abort.
+  void Cut();
+  size_t queued_bytes() const { return wire_.queued_bytes(); }
+  bool busy() const { return phase_ == Phase::kBusy; }
+
+  size_t owner_index = 0;  // the Worker's
+
+ private:
+  enum class Phase : uint8_t {
+    kIdle,       // between requests, or inside a head
+    kBusy,       // an exchange runs
+    kDiscard,    // answered; the rest of the request's body is thrown away
+    kFlushing,   // the last bytes are on their way, then it closes
+    kLingering,  // FIN sent; what still comes is thrown away, so that no RST eats the answer
+    kClosed,
+  };
+  static constexpr size_t kPipelinedMax = 64 * 1024;
+  static constexpr size_t kDiscardMax = 1024 * 1024;
+
+  void OnWireOpen() override {}
+  void OnWireData(std::span<char> bytes) override;
+  void OnWireEof() override;
+  void OnWireFailed(exchange::UpstreamFailure failure, std::string_view detail) override;
+  void OnWireDrained() override;
+  void OnWireFlushed() override;
+  void OnUpstreamReady() override;
+  void OnUpstreamFailed(exchange::UpstreamFailure failure, std::string_view detail) override;
+  void OnUpstreamHead(const http::Head& head) override;
+  void OnUpstreamBody(std::string_view bytes) override;
+  void OnUpstreamEnd(bool reusable) override;
+  void OnUpstreamBatch() override;
+  void OnUpstreamDrained() override;
+  void OnDeadline() override;
+
+  template <class F>
+  void Step(F&& f) {
+    if (admin_ != nullptr) [[unlikely]] {
+      f(*admin_);
+    } else {
+      f(*exchange_);
+    }
+  }
+
+  void Process(std::string_view in);
+  void ProcessPipelined();
+  void OnHead();
+  void AnswerLocally(const http::Head& head, std::string_view path);
+  void Reply(const http::Head& head, int status, std::string_view json);
+  void OnFramingError(const http::Error& error);
+  void DrainIfLong();
+  void Drain();
+  struct Delivery {
+    bool client_lost = false;
+    bool upstream_lost = false;
+    bool client_blocked = false;    // newly
+    bool upstream_blocked = false;  // newly
+  };
+  Delivery Deliver();
+  void Dial(const model::Provider& provider, bool fresh);
+  void FinishExchange(bool close);
+  void NextRequest();
+  void CloseAfterFlush(bool linger);
+  void FlushDone();
+  void Close();
+
+  LoopState& loop_;
+  ClientOwner& owner_;
+  Wire wire_;
+  http::Decoder decoder_;
+  std::unique_ptr<exchange::Exchange> exchange_;
+  std::unique_ptr<AdminForward> admin_;
+  UpstreamConnection* upstream_ = nullptr;
+  std::string pipelined_;
+  size_t discarded_ = 0;
+  Phase phase_ = Phase::kIdle;
+  http::Method method_ = http::Method::kOther;
+  model::Endpoint begun_ = model::Endpoint::kOther;
+  uint8_t dial_count_ = 0;
+  uint8_t last_failure_ = kFailures;  // why the next dial is a retry; kFailures = the answer's status
+  bool head_begun_ = false;           // the head timeout runs
+  bool client_blocked_ = false;
+  bool upstream_blocked_ = false;
+  bool processing_ = false;           // Process is on the stack
+  bool close_when_done_ = false;
+  bool linger_ = false;
+};
+
+}  // namespace aurora::server
