@@ -49,7 +49,7 @@ class ServerContext {
 class ClientContext {
  public:
   struct Options {
-    std::string ca_file;         // PEM; empty: the system's store
+    std::string ca_file = {};    // PEM; empty: the system's store
     bool verify = true;          // false only for a backend the operator marked so
     size_t sessions_max = 1024;  // hosts whose last session is kept for resumption
   };

@@ -57,6 +57,9 @@ class Session {
   std::string_view protocol() const;  // "TLSv1.3"
   std::string_view alpn() const;      // "" when none was agreed
 
+  // For OpenSSL's new-session callback only. Takes over `session`.
+  void RememberForResumption(ssl_session_st* session);
+
  private:
   Session() = default;
   void Fail(std::string_view what);
