@@ -17,11 +17,19 @@ namespace aurora::exchange {
 class Pieces {
  public:
   void Add(std::string_view s) {
-    if (!s.empty()) {
-      AURORA_CHECK(count_ < pieces_.size());
-      pieces_[count_++] = s;
-      bytes_ += s.size();
+    if (s.empty()) {
+      return;
     }
+    bytes_ += s.size();
+    if (count_ > 0) {
+      std::string_view& last = pieces_[count_ - 1];
+      if (last.data() + last.size() == s.data()) {  // rendered next to each other: one piece
+        last = {last.data(), last.size() + s.size()};
+        return;
+      }
+    }
+    AURORA_CHECK(count_ < pieces_.size());
+    pieces_[count_++] = s;
   }
   void Clear() {
     count_ = 0;

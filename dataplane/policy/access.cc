@@ -94,11 +94,12 @@ bool ProviderAllowed(const model::AuthKey& key, std::string_view provider) {
          std::find(allowed.begin(), allowed.end(), "*") != allowed.end();
 }
 
+bool ModelDenied(const model::AuthKey& key, const Target& target) {
+  return !key.denied_models.empty() && AnyMatches(key.denied_models, target);
+}
+
 bool ModelAllowed(const model::AuthKey& key, const Target& target) {
-  if (!key.denied_models.empty() && AnyMatches(key.denied_models, target)) {
-    return false;
-  }
-  return !key.allowed_models || AnyMatches(*key.allowed_models, target);
+  return !ModelDenied(key, target) && (!key.allowed_models || AnyMatches(*key.allowed_models, target));
 }
 
 bool OverridesAllow(const model::Catalog& catalog, std::string_view user_path, const Target& target) {

@@ -24,6 +24,7 @@ bool PathCovers(std::string_view prefix, std::string_view path);
 bool ProviderAllowed(const model::AuthKey& key, std::string_view provider);
 // Allowed and denied lists only.
 bool ModelAllowed(const model::AuthKey& key, const Target& target);
+bool ModelDenied(const model::AuthKey& key, const Target& target);
 // Overrides, for the key's user path.
 bool OverridesAllow(const model::Catalog& catalog, std::string_view user_path, const Target& target);
 // All of the above.
