@@ -76,6 +76,7 @@ class Server : public uv::ListenerObserver {
   };
   using Handler = absl::AnyInvocable<void(Request, Responder)>;
 
+  // Destroy it from the loop's thread, but not from inside its handler.
   static absl::StatusOr<std::unique_ptr<Server>> Open(uv::Loop& loop, const Options& options,
                                                       Handler handler);
   ~Server() override;
@@ -95,7 +96,6 @@ class Server : public uv::ListenerObserver {
   class Connection;
   Server(uv::Loop& loop, const Options& options, Handler handler);
   void OnAccept(std::unique_ptr<uv::TcpStream> stream) override;
-  void CloseConnection(uint64_t connection_id);
 
   std::unique_ptr<State> state_;
 };

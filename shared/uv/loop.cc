@@ -1,5 +1,7 @@
 #include "shared/uv/loop.h"
 
+#include <signal.h>
+
 #include <string>
 
 #include "shared/base/check.h"
@@ -34,6 +36,8 @@ absl::Status UvError(int error, std::string_view operation) {
 }
 
 Loop::Loop() : read_buffer_(new char[kReadBytesMax + kReadPadding]()) {
+  // A write to a closed socket must be an error number, not the end of the process.
+  (void)::signal(SIGPIPE, SIG_IGN);
   AURORA_CHECK(uv_loop_init(&loop_) == 0);
   loop_.data = this;
   check_.reset(new uv_check_t);

@@ -1,6 +1,7 @@
 // An event loop owned by one thread, and the ownership idiom for libuv handles.
 // Source: ours, over libuv 1.44.
 // Thread: construct anywhere; from Run on, the thread in Run owns the loop and everything on it.
+// Process: the first Loop makes the process ignore SIGPIPE.
 // Memory: one 64 KiB read buffer shared by all streams of the loop.
 // Invariant: when a Loop dies every handle on it has been closed: uv_loop_close returns 0 (checked).
 #pragma once
