@@ -1,0 +1,304 @@
+#include "tools/aurora-ctl/app.h"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+#include "shared/base/status.h"
+#include "shared/config/hostport.h"
+#include "shared/config/toml_file.h"
+#include "shared/config/value.h"
+#include "tools/aurora-ctl/commands.h"
+#include "tools/aurora-ctl/completion.h"
+
+#ifndef AURORA_VERSION
+#define AURORA_VERSION "unknown"
+#endif
+
+namespace aurora::ctl {
+namespace {
+
+constexpr const char* kLocalSocket = "/run/aurora/admin/control.sock";
+constexpr const char* kDefaultAddress = "127.0.0.1:7948";
+
+constexpr const char* kFooter =
+    "Exit codes: 0 ok, 1 error, 2 usage, 3 unreachable, 4 unauthenticated or forbidden, 5 not found,\n"
+    "            6 conflict, 7 cluster unhealthy, 8 partial, 9 diff.\n"
+    "Without --addr: AURORA_CTL_ADDR, else the local socket, else 127.0.0.1:7948.";
+
+struct Globals {
+  std::string addr;
+  std::string token;
+  std::string token_file;
+  std::string ca_cert;
+  std::string output = "table";
+  std::string timeout = "10s";
+};
+
+using Action = std::function<int(Session&)>;
+
+// CLI11 reports by exception; its macro holds the one catch. -1 = go on.
+int ParseArguments(CLI::App& app, int argc, const char* const* argv) {
+  CLI11_PARSE(app, argc, argv);
+  return -1;
+}
+
+std::string Variable(const Session& session, const std::string& name) {
+  const auto at = session.environment.find(name);
+  return at == session.environment.end() ? "" : at->second;
+}
+
+absl::StatusOr<ClientOptions> Connect(const Session& session, const Globals& globals) {
+  ClientOptions out;
+  out.address = globals.addr.empty() ? Variable(session, "AURORA_CTL_ADDR") : globals.addr;
+  if (out.address.empty()) {
+    out.address = ::access(kLocalSocket, F_OK) == 0 ? std::string("unix://") + kLocalSocket : kDefaultAddress;
+  }
+  const bool socket = out.address.starts_with("unix://");
+  if (!socket && !config::ParseHostPort(out.address, "").ok()) {
+    return InvalidArgument("--addr: " + config::Quoted(out.address) + " is no address, want HOST:PORT or unix://PATH");
+  }
+  if (socket && !out.address.starts_with("unix:///")) {
+    return InvalidArgument("--addr: " + config::Quoted(out.address) + ": want an absolute path, unix:///PATH");
+  }
+  const auto timeout = config::ParseDuration(globals.timeout);
+  if (!timeout.has_value() || timeout->millis() < 1) {
+    return InvalidArgument("--timeout: " + config::Quoted(globals.timeout) + " is no span, want such as 10s");
+  }
+  out.timeout_ms = timeout->millis();
+  std::string token = globals.token.empty() ? Variable(session, "AURORA_CTL_TOKEN") : globals.token;
+  const std::string file =
+      globals.token_file.empty() && token.empty() ? Variable(session, "AURORA_CTL_TOKEN_FILE") : globals.token_file;
+  if (!file.empty()) {
+    auto text = config::ReadFile(file, config::kMaxSecretFileBytes);
+    if (!text.ok()) {
+      return WithContext("--token-file: " + file, text.status());
+    }
+    token = std::string(config::Trim(*text));
+  }
+  for (const char c : token) {
+    if (c <= ' ' || c > '~') {
+      return InvalidArgument("the token has a character that no token has; want printable ASCII without spaces");
+    }
+  }
+  out.token = crypto::Secret::Take(token);
+  if (!globals.ca_cert.empty()) {
+    auto pem = config::ReadFile(globals.ca_cert, config::kMaxConfigBytes);
+    if (!pem.ok()) {
+      return WithContext("--ca-cert: " + globals.ca_cert, pem.status());
+    }
+    out.ca_pem = *std::move(pem);
+  }
+  return out;
+}
+
+void AddWriteFlags(CLI::App* command, WriteFlags& write) {
+  command->add_option("--wait", write.wait, "wait for this node or for all members")
+      ->check(CLI::IsMember({"local", "all"}));
+  command->add_option("--wait-timeout-ms", write.timeout_ms, "how long to wait for members")
+      ->check(CLI::Range(int64_t{0}, int64_t{600000}));
+}
+
+void AddKeyFlags(CLI::App* command, KeyFlags& f) {
+  const auto limit = CLI::Range(int64_t{0}, std::numeric_limits<int64_t>::max());
+  command->add_option("--description", f.description);
+  command->add_option("--user-path", f.user_path);
+  command->add_option("--models", f.models, "allowed models with commas, any, or none");
+  command->add_option("--providers", f.providers, "allowed providers with commas, any, or none");
+  command->add_option("--deny-models", f.denied_models, "denied models with commas");
+  command->add_option("--rpm", f.rpm, "requests per minute, 0 = no limit")->check(limit);
+  command->add_option("--rpd", f.rpd, "requests per day")->check(limit);
+  command->add_option("--tpm", f.tpm, "tokens per minute")->check(limit);
+  command->add_option("--tpd", f.tpd, "tokens per day")->check(limit);
+  command->add_option("--concurrent", f.concurrent, "concurrent requests")->check(limit);
+  command->add_option("--expires", f.expires, "RFC 3339 time, a span from now (30d), or never");
+  command->add_option("--enabled", f.enabled, "true or false")->check(CLI::IsMember({"true", "false"}));
+}
+
+// Values the parsed flags land in; one of each is enough, only one command runs.
+struct Flags {
+  KeyFlags key;
+  WriteFlags write;
+  std::string id;
+  std::string file;
+  std::string overlap;
+  std::string since;
+  std::string until;
+  std::string group_by;
+  std::string shell;
+  int limit = 100;
+  int64_t after = 0;
+  bool watch = false;
+};
+
+class Builder {
+ public:
+  Builder(CLI::App& app, Flags& flags, Action& action) : app_(app), f_(flags), action_(action) {}
+
+  void All() {
+    CLI::App* status = Leaf(&app_, "status", "this node: version, data plane, revisions, reasons",
+                            [this](Session& s) { return StatusCommand(s, f_.watch); });
+    status->add_flag("--watch,-w", f_.watch, "again every 2 seconds");
+    Keys();
+    Entity("providers", "Provider");
+    Entity("models", "Model");
+    Entity("aliases", "Alias");
+    Entity("overrides", "ModelOverride");
+    CLI::App* apply = Leaf(&app_, "apply", "create or replace what a file describes",
+                           [this](Session& s) { return ApplyFile(s, "", f_.file, f_.write); });
+    File(apply);
+    Rest();
+  }
+
+ private:
+  CLI::App* Group(const std::string& name, const std::string& help) {
+    CLI::App* group = app_.add_subcommand(name, help);
+    group->require_subcommand(1);
+    return group;
+  }
+
+  CLI::App* Leaf(CLI::App* parent, const std::string& name, const std::string& help, Action action) {
+    CLI::App* leaf = parent->add_subcommand(name, help);
+    leaf->callback([this, action = std::move(action)] { action_ = action; });
+    return leaf;
+  }
+
+  CLI::App* WithId(CLI::App* leaf) {
+    leaf->add_option("ID", f_.id)->required();
+    return leaf;
+  }
+
+  void File(CLI::App* leaf) {
+    leaf->add_option("-f,--file", f_.file, "JSON or YAML documents, - = stdin")->required();
+    AddWriteFlags(leaf, f_.write);
+  }
+
+  void Keys() {
+    CLI::App* keys = Group("keys", "API keys");
+    CLI::App* create = Leaf(keys, "create", "make a key; its value is shown once",
+                            [this](Session& s) { return KeysCreate(s, f_.key, f_.write); });
+    create->add_option("--name", f_.key.name)->required();
+    AddKeyFlags(create, f_.key);
+    AddWriteFlags(create, f_.write);
+    Leaf(keys, "list", "all keys", [](Session& s) { return KeysList(s); });
+    WithId(Leaf(keys, "get", "one key", [this](Session& s) { return KeysGet(s, f_.id); }));
+    CLI::App* update = WithId(Leaf(keys, "update", "change the fields that are named",
+                                   [this](Session& s) { return KeysUpdate(s, f_.id, f_.key, f_.write); }));
+    update->add_option("--name", f_.key.name);
+    AddKeyFlags(update, f_.key);
+    AddWriteFlags(update, f_.write);
+    CLI::App* rotate = WithId(Leaf(keys, "rotate", "new secret, old one refused (after --overlap)",
+                                   [this](Session& s) { return KeysRotate(s, f_.id, f_.overlap, f_.write); }));
+    rotate->add_option("--overlap", f_.overlap, "keep the old secret this long, such as 60s");
+    AddWriteFlags(rotate, f_.write);
+    AddWriteFlags(WithId(Leaf(keys, "deactivate", "refuse the key for good",
+                              [this](Session& s) { return KeysDeactivate(s, f_.id, f_.write); })),
+                  f_.write);
+    AddWriteFlags(WithId(Leaf(keys, "delete", "remove the key",
+                              [this](Session& s) { return KeysDelete(s, f_.id, f_.write); })),
+                  f_.write);
+  }
+
+  void Entity(const std::string& group, const std::string& kind) {
+    CLI::App* app = Group(group, kind + " entities");
+    Leaf(app, "list", "all of them", [kind](Session& s) { return EntityList(s, kind); });
+    WithId(Leaf(app, "get", "one of them", [this, kind](Session& s) { return EntityGet(s, kind, f_.id); }));
+    File(Leaf(app, "apply", "create or replace from a file",
+              [this, kind](Session& s) { return ApplyFile(s, kind, f_.file, f_.write); }));
+    AddWriteFlags(WithId(Leaf(app, "delete", "remove one",
+                              [this, kind](Session& s) { return EntityDelete(s, kind, f_.id, f_.write); })),
+                  f_.write);
+  }
+
+  void Rest() {
+    Leaf(Group("config", "the node's configuration"), "view", "effective values with their sources",
+         [](Session& s) { return ConfigView(s); });
+    CLI::App* usage = Group("usage", "requests and tokens");
+    CLI::App* summary = Leaf(usage, "summary", "totals and groups", [this](Session& s) {
+      return UsageSummary(s, f_.since, f_.until, f_.group_by);
+    });
+    summary->add_option("--since", f_.since, "RFC 3339 time or a span before now (24h)");
+    summary->add_option("--until", f_.until, "RFC 3339 time or a span before now");
+    summary->add_option("--group-by", f_.group_by)
+        ->check(CLI::IsMember({"model", "provider", "auth_key", "user_path", "day"}));
+    Leaf(usage, "log", "the latest requests", [this](Session& s) { return UsageLog(s, f_.limit); })
+        ->add_option("--limit", f_.limit)
+        ->check(CLI::Range(1, 100000));
+    CLI::App* tail = Leaf(Group("events", "what happened on this node"), "tail", "the latest events",
+                          [this](Session& s) { return EventsTail(s, f_.after, f_.watch); });
+    tail->add_option("--after", f_.after, "only events after this sequence number");
+    tail->add_flag("--follow,-F", f_.watch, "keep printing new ones");
+  }
+
+  CLI::App& app_;
+  Flags& f_;
+  Action& action_;
+};
+
+CommandTree TreeOf(const CLI::App& app) {
+  CommandTree tree;
+  for (const CLI::App* group : app.get_subcommands([](const CLI::App*) { return true; })) {
+    auto& verbs = tree[group->get_name()];
+    for (const CLI::App* verb : group->get_subcommands([](const CLI::App*) { return true; })) {
+      verbs.push_back(verb->get_name());
+    }
+  }
+  return tree;
+}
+
+Format FormatOf(const std::string& name) {
+  return name == "json" ? Format::kJson : name == "yaml" ? Format::kYaml : name == "wide" ? Format::kWide : Format::kTable;
+}
+
+}  // namespace
+
+int Run(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment,
+        std::istream& in, std::ostream& out, std::ostream& err) {
+  CLI::App app("aurora-ctl: look after Aurora nodes", "aurora-ctl");
+  Globals globals;
+  Flags flags;
+  Action action;
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.add_option("--addr", globals.addr, "HOST:PORT or unix://PATH of a control plane");
+  app.add_option("--token", globals.token, "admin token (better: --token-file or AURORA_CTL_TOKEN)");
+  app.add_option("--token-file", globals.token_file, "file with the admin token");
+  app.add_option("--ca-cert", globals.ca_cert, "PEM to verify the control plane with; turns TLS on");
+  app.add_option("--timeout", globals.timeout, "per call")->capture_default_str();
+  app.add_option("-o,--output", globals.output)
+      ->check(CLI::IsMember({"table", "wide", "json", "yaml"}))
+      ->capture_default_str();
+  Builder(app, flags, action).All();
+  bool local = false;
+  CLI::App* completion = app.add_subcommand("completion", "completion script for a shell");
+  completion->add_option("SHELL", flags.shell)->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  completion->callback([&] {
+    local = true;
+    out << Completion(flags.shell, TreeOf(app));
+  });
+  app.add_subcommand("version", "this program's version")->callback([&] {
+    local = true;
+    out << "aurora-ctl " << AURORA_VERSION << "\n";
+  });
+  std::vector<const char*> argv = {"aurora-ctl"};
+  for (const std::string& argument : arguments) {
+    argv.push_back(argument.c_str());
+  }
+  if (const int code = ParseArguments(app, static_cast<int>(argv.size()), argv.data()); code >= 0) {
+    return code == 0 ? kOk : kUsage;
+  }
+  if (local) {
+    return kOk;
+  }
+  Session session{in, out, err, environment, FormatOf(globals.output), nullptr};
+  auto options = Connect(session, globals);
+  if (!options.ok()) {
+    return session.Fail(kUsage, Std(options.status().message()));
+  }
+  session.client = std::make_unique<Client>(*std::move(options));
+  return action(session);
+}
+
+}  // namespace aurora::ctl

@@ -1,0 +1,55 @@
+// The commands. Each prints its answer on session.out and returns an exit code.
+// Source: docs product contract, aurora-ctl. Thread: one. Errors: one line on stderr that says what to do next.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/aurora-ctl/session.h"
+
+namespace aurora::ctl {
+
+// --- keys ---
+struct KeyFlags {
+  std::optional<std::string> name;
+  std::optional<std::string> description;
+  std::optional<std::string> user_path;
+  std::optional<std::string> models;  // commas; "any" = absent, "none" = empty
+  std::optional<std::string> providers;
+  std::optional<std::string> denied_models;
+  std::optional<int64_t> rpm;
+  std::optional<int64_t> rpd;
+  std::optional<int64_t> tpm;
+  std::optional<int64_t> tpd;
+  std::optional<int64_t> concurrent;
+  std::optional<std::string> expires;  // RFC 3339, a duration from now ("30d"), or "never"
+  std::optional<std::string> enabled;  // "true" | "false"
+};
+
+int KeysList(Session& session);
+int KeysGet(Session& session, const std::string& id);
+int KeysCreate(Session& session, const KeyFlags& flags, const WriteFlags& write);
+int KeysUpdate(Session& session, const std::string& id, const KeyFlags& flags, const WriteFlags& write);
+int KeysRotate(Session& session, const std::string& id, const std::string& overlap, const WriteFlags& write);
+int KeysDeactivate(Session& session, const std::string& id, const WriteFlags& write);
+int KeysDelete(Session& session, const std::string& id, const WriteFlags& write);
+
+// --- providers, models, aliases, overrides; `kind` is Provider, Model, Alias or ModelOverride ---
+int EntityList(Session& session, const std::string& kind);
+int EntityGet(Session& session, const std::string& kind, const std::string& id);
+int EntityDelete(Session& session, const std::string& kind, const std::string& id, const WriteFlags& write);
+// `kind` "" = any.
+int ApplyFile(Session& session, const std::string& kind, const std::string& path, const WriteFlags& write);
+
+// --- the rest ---
+int StatusCommand(Session& session, bool watch);
+int ConfigView(Session& session);
+int UsageSummary(Session& session, const std::string& since, const std::string& until, const std::string& group_by);
+int UsageLog(Session& session, int limit);
+int EventsTail(Session& session, int64_t after, bool follow);
+
+// "2026-07-28T10:00:00Z", or a duration before (or after, for expiry) now.
+absl::Status SetTime(const std::string& text, bool future, google::protobuf::Timestamp* out);
+
+}  // namespace aurora::ctl
