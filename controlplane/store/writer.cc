@@ -103,7 +103,6 @@ absl::Status Writer::StartEpoch(uint64_t wall_ms) {
   clock_.emplace(ParseOr(mark, 0), wall_ms);
   AURORA_RETURN_IF_ERROR(SetMeta(schema::kMetaNodeUid, origin_.node_uid));
   AURORA_RETURN_IF_ERROR(SetMeta(schema::kMetaEpochs, AppendEpoch(epochs, origin_.epoch, head_ + 1)));
-  AURORA_RETURN_IF_ERROR(RaiseMark(clock_->now()));
   return Commit();
 }
 
