@@ -57,7 +57,9 @@ absl::StatusOr<Json> FromYaml(const YAML::Node& node, int depth, size_t* nodes) 
     }
     case YAML::NodeType::Map: {
       Json out = Json::object();
-      for (const auto& [key, inner] : node) {
+      for (const auto& entry : node) {
+        const YAML::Node& key = entry.first;
+        const YAML::Node& inner = entry.second;
         if (!key.IsScalar() || out.contains(key.Scalar())) {
           return InvalidArgument("a key that is no text or is given twice");
         }

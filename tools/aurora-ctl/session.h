@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "tools/aurora-ctl/client.h"
 #include "tools/aurora-ctl/exit_codes.h"
 #include "tools/aurora-ctl/output.h"

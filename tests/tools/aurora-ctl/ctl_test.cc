@@ -1,0 +1,242 @@
+// aurora-ctl against a server that remembers what it was asked.
+#include <grpcpp/grpcpp.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "aurora/v1/admin.grpc.pb.h"
+#include "tests/support/test.h"
+#include "tools/aurora-ctl/app.h"
+
+namespace aurora::ctl {
+namespace {
+
+using grpc::ServerContext;
+using grpc::Status;
+using Json = nlohmann::ordered_json;
+
+class Admin : public v1::AdminService::Service {
+ public:
+  Status ListAuthKeys(ServerContext*, const v1::ListAuthKeysRequest* q, v1::ListAuthKeysResponse* r) override {
+    r->add_auth_keys()->set_id(q->page_token().empty() ? "k1" : "k2");
+    r->set_next_page_token(q->page_token().empty() ? "more" : "");
+    return Status::OK;
+  }
+  Status GetAuthKey(ServerContext*, const v1::GetAuthKeyRequest* q, v1::GetAuthKeyResponse* r) override {
+    if (q->id() == "gone") {
+      return {grpc::StatusCode::NOT_FOUND, "no auth key gone"};
+    }
+    r->mutable_auth_key()->set_id(q->id());
+    r->mutable_auth_key()->mutable_rate_limits()->set_tokens_per_day(7);
+    return Status::OK;
+  }
+  Status CreateAuthKey(ServerContext* c, const v1::CreateAuthKeyRequest* q, v1::CreateAuthKeyResponse* r) override {
+    const auto at = c->client_metadata().find("authorization");
+    token = at == c->client_metadata().end() ? "" : std::string(at->second.data(), at->second.size());
+    created = *q;
+    *r->mutable_auth_key() = q->auth_key();
+    r->mutable_auth_key()->set_id("new");
+    r->mutable_auth_key()->set_value("sk_aur_x");
+    return Status::OK;
+  }
+  Status UpdateAuthKey(ServerContext*, const v1::UpdateAuthKeyRequest* q, v1::UpdateAuthKeyResponse* r) override {
+    updated = *q;
+    *r->mutable_auth_key() = q->auth_key();
+    return Status::OK;
+  }
+  Status DeactivateAuthKey(ServerContext*, const v1::DeactivateAuthKeyRequest* q,
+                           v1::DeactivateAuthKeyResponse* r) override {
+    r->mutable_propagation()->set_members(2);
+    r->mutable_propagation()->set_enforced(1);
+    if (q->id() == "lonely") {
+      r->mutable_propagation()->add_unreachable("n2");
+    }
+    return Status::OK;
+  }
+  Status PutAlias(ServerContext*, const v1::PutAliasRequest* q, v1::PutAliasResponse* r) override {
+    const std::string now = q->alias().SerializeAsString();
+    r->set_created(stored.empty());
+    r->set_changed(now != stored);
+    stored = now;
+    ++puts;
+    return Status::OK;
+  }
+  Status PutModel(ServerContext*, const v1::PutModelRequest* q, v1::PutModelResponse* r) override {
+    model = q->model();
+    r->set_created(true);
+    ++puts;
+    return Status::OK;
+  }
+  Status DeleteAlias(ServerContext*, const v1::DeleteAliasRequest*, v1::DeleteAliasResponse*) override {
+    return {grpc::StatusCode::UNAUTHENTICATED, "token refused"};
+  }
+  Status GetNodeStatus(ServerContext*, const v1::GetNodeStatusRequest*, v1::GetNodeStatusResponse* r) override {
+    r->set_node_id("n1");
+    if (!healthy) {
+      r->add_reasons("the data plane is down");
+    }
+    return Status::OK;
+  }
+
+  std::string token;
+  v1::CreateAuthKeyRequest created;
+  v1::UpdateAuthKeyRequest updated;
+  std::string stored;
+  v1::Model model;
+  int puts = 0;
+  bool healthy = true;
+};
+
+struct Fixture {
+  Admin admin;
+  int port = 0;
+  std::unique_ptr<grpc::Server> server;
+  std::ostringstream out;
+  std::ostringstream err;
+
+  Fixture() {
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    builder.RegisterService(&admin);
+    server = builder.BuildAndStart();
+    REQUIRE(server != nullptr);
+  }
+  ~Fixture() { server->Shutdown(); }
+
+  int Ctl(std::vector<std::string> arguments, const std::string& input = "") {
+    std::istringstream in(input);
+    out.str("");
+    err.str("");
+    const std::string address = "127.0.0.1:" + std::to_string(port);
+    return Run(arguments, {{"AURORA_CTL_ADDR", address}, {"AURORA_CTL_TOKEN", "t0ken"}}, in, out, err);
+  }
+};
+
+TEST_CASE("keys create sends what the flags say and prints the entity with its propagation") {
+  Fixture f;
+  CHECK(f.Ctl({"keys", "create", "--name", "n", "--models", "a, b", "--providers", "none", "--rpm", "60", "--expires",
+               "2026-07-28T10:00:00Z", "-o", "json"}) == 0);
+  CHECK(f.admin.token == "Bearer t0ken");
+  const v1::AuthKey& sent = f.admin.created.auth_key();
+  CHECK(sent.enabled());
+  CHECK(sent.allowed_models().values_size() == 2);
+  CHECK(sent.has_allowed_providers());
+  CHECK(sent.allowed_providers().values_size() == 0);
+  CHECK(sent.rate_limits().requests_per_minute() == 60);
+  CHECK(sent.expires_at().seconds() == 1785232800);
+  const Json body = Json::parse(f.out.str());
+  CHECK(body["id"] == "new");
+  CHECK(body["value"] == "sk_aur_x");
+  CHECK(body["propagation"]["pending"].is_array());
+}
+
+TEST_CASE("lists follow every page and are one body") {
+  Fixture f;
+  CHECK(f.Ctl({"keys", "list", "-o", "json"}) == 0);
+  const Json body = Json::parse(f.out.str());
+  CHECK(body.size() == 1);
+  CHECK(body["auth_keys"].size() == 2);
+  CHECK(f.Ctl({"-o", "table", "keys", "list"}) == 0);
+  CHECK(f.out.str().starts_with("ID  NAME"));
+}
+
+TEST_CASE("keys update names only the fields it changes and keeps the other limits") {
+  Fixture f;
+  CHECK(f.Ctl({"keys", "update", "k1", "--rpm", "5", "--models", "any"}) == 0);
+  CHECK(f.admin.updated.update_fields_size() == 2);
+  CHECK(f.admin.updated.auth_key().rate_limits().tokens_per_day() == 7);
+  CHECK(f.admin.updated.auth_key().rate_limits().requests_per_minute() == 5);
+  CHECK_FALSE(f.admin.updated.auth_key().has_allowed_models());
+  CHECK(f.Ctl({"keys", "update", "k1"}) == 2);
+}
+
+TEST_CASE("deactivate is partial while a member is unreachable, unless only this node was asked") {
+  Fixture f;
+  CHECK(f.Ctl({"keys", "deactivate", "fine"}) == 0);
+  CHECK(f.Ctl({"keys", "deactivate", "lonely"}) == 8);
+  CHECK(f.err.str().find("1 of 2 members") != std::string::npos);
+  CHECK(f.Ctl({"keys", "deactivate", "lonely", "--wait", "local"}) == 0);
+}
+
+TEST_CASE("apply creates once and changes nothing the second time") {
+  Fixture f;
+  const std::string text = "kind: Alias\nname: fast\nspec:\n  targets: [{model: a/b}]\n";
+  CHECK(f.Ctl({"apply", "-f", "-", "-o", "json"}, text) == 0);
+  CHECK(Json::parse(f.out.str())["applied"][0]["result"] == "created");
+  CHECK(f.Ctl({"aliases", "apply", "-f", "-"}, text) == 0);
+  CHECK(f.out.str().find("unchanged") != std::string::npos);
+  CHECK(f.Ctl({"apply", "-f", "-"}, text + "  x: 1\n") == 2);
+  CHECK(f.err.str().find("spec.x: no such field") != std::string::npos);
+}
+
+TEST_CASE("apply sends nothing when any document is wrong") {
+  Fixture f;
+  CHECK(f.Ctl({"apply", "-f", "-"}, R"([{"kind":"Alias","name":"a","spec":{}},{"kind":"Guess","name":"b","spec":{}}])") ==
+        2);
+  CHECK(f.admin.puts == 0);
+  CHECK(f.Ctl({"apply", "-f", "/nonexistent"}) == 1);
+}
+
+TEST_CASE("a model's name is its provider and id, and leaving enabled out leaves it on") {
+  Fixture f;
+  CHECK(f.Ctl({"models", "apply", "-f", "-"}, R"({"name":"openai/gpt-4o","spec":{"context_window":128000}})") == 0);
+  CHECK(f.admin.model.provider() == "openai");
+  CHECK(f.admin.model.id() == "gpt-4o");
+  CHECK(f.admin.model.enabled());
+  CHECK(f.Ctl({"models", "apply", "-f", "-"}, R"({"name":"openai/x","spec":{"id":"y"}})") == 2);
+}
+
+TEST_CASE("status is 7 when the node gives reasons") {
+  Fixture f;
+  CHECK(f.Ctl({"status", "-o", "yaml"}) == 0);
+  CHECK(f.out.str().starts_with("node_id: \"n1\"\n"));
+  f.admin.healthy = false;
+  CHECK(f.Ctl({"status"}) == 7);
+}
+
+TEST_CASE("each failure has its exit code") {
+  Fixture f;
+  CHECK(f.Ctl({"keys", "get", "gone"}) == 5);
+  CHECK(f.Ctl({"aliases", "delete", "a"}) == 4);
+  CHECK(f.Ctl({"config", "view"}) == 1);  // unimplemented there
+  CHECK(f.Ctl({"--addr", "127.0.0.1:1", "keys", "list"}) == 3);
+  CHECK(f.err.str().find("--addr") != std::string::npos);
+  CHECK(f.Ctl({"--addr", "nonsense", "keys", "list"}) == 2);
+  CHECK(f.Ctl({"keys", "rotate", "a", "--overlap", "soon"}) == 2);
+  CHECK(f.Ctl({"keys", "list", "-o", "xml"}) == 2);
+  CHECK(f.Ctl({"nonsense"}) == 2);
+  CHECK(f.Ctl({}) == 2);
+}
+
+TEST_CASE("the unix socket is an address and needs no token") {
+  Admin admin;
+  const std::string path = "/tmp/aurora-ctl-test-" + std::to_string(::getpid()) + ".sock";
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort("unix://" + path, grpc::InsecureServerCredentials());
+  builder.RegisterService(&admin);
+  const auto server = builder.BuildAndStart();
+  REQUIRE(server != nullptr);
+  std::istringstream in;
+  std::ostringstream out;
+  std::ostringstream err;
+  CHECK(Run({"--addr", "unix://" + path, "keys", "create", "--name", "n"}, {}, in, out, err) == 0);
+  CHECK(admin.token.empty());
+  server->Shutdown();
+  ::unlink(path.c_str());
+}
+
+TEST_CASE("version and completion need no node") {
+  Fixture f;
+  f.server->Shutdown();
+  CHECK(f.Ctl({"version"}) == 0);
+  CHECK(f.out.str().starts_with("aurora-ctl "));
+  for (const char* shell : {"bash", "zsh", "fish"}) {
+    CHECK(f.Ctl({"completion", shell}) == 0);
+    CHECK(f.out.str().find("rotate") != std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace aurora::ctl
