@@ -40,7 +40,7 @@ void ClientConnection::Process(std::string_view in) {
     if (phase_ == Phase::kFlushing || phase_ == Phase::kLingering || phase_ == Phase::kClosed) {
       break;  // whatever it is, nobody wants it
     }
-    if (phase_ == Phase::kBusy && decoder_.done()) {
+    if (phase_ == Phase::kBusy && request_over_) {
       if (!in.empty()) {
         pipelined_.append(in);
         if (pipelined_.size() >= kPipelinedMax) {
@@ -71,6 +71,7 @@ void ClientConnection::Process(std::string_view in) {
         }
         break;
       case http::Decoder::Event::kEnd:
+        request_over_ = true;
         if (phase_ == Phase::kBusy) {
           Step([&](auto& e) { e.RequestEnd(loop_.outbox); });
           Drain();
@@ -305,13 +306,12 @@ void ClientConnection::FinishExchange(bool close) {
     }
     loop_.GiveExchange(std::move(exchange_));
   }
-  const bool request_over = decoder_.done();
   if (!wire_.open()) {
     Close();
   } else if (close || loop_.draining || close_when_done_) {
     phase_ = Phase::kDiscard;
-    CloseAfterFlush(!request_over || !pipelined_.empty());
-  } else if (request_over) {
+    CloseAfterFlush(!request_over_ || !pipelined_.empty());
+  } else if (request_over_) {
     NextRequest();
   } else {
     phase_ = Phase::kDiscard;
@@ -323,6 +323,7 @@ void ClientConnection::FinishExchange(bool close) {
 
 void ClientConnection::NextRequest() {
   decoder_.Reset();
+  request_over_ = false;
   phase_ = Phase::kIdle;
   head_begun_ = false;
   wire_.Resume();

@@ -113,6 +113,7 @@ class ClientConnection final : private WireObserver, private UpstreamUser, priva
   model::Endpoint begun_ = model::Endpoint::kOther;
   uint8_t dial_count_ = 0;
   uint8_t last_failure_ = kFailures;  // why the next dial is a retry; kFailures = the answer's status
+  bool request_over_ = false;         // its end was reported
   bool head_begun_ = false;           // the head timeout runs
   bool client_blocked_ = false;
   bool upstream_blocked_ = false;
