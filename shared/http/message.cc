@@ -1,97 +1,98 @@
 #include "shared/http/message.h"
 
+#include <array>
+#include <cstring>
+#include <iterator>
+
 namespace aurora::http {
 namespace {
 
 constexpr char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
 
-// `lower` is a lower-case literal of the same length as `name`.
-bool Is(std::string_view name, std::string_view lower) {
-  for (size_t i = 0; i < lower.size(); ++i) {
-    if (Lower(name[i]) != lower[i]) {
+constexpr std::string_view kNames[] = {
+    "",
+    "host",
+    "connection",
+    "content-length",
+    "content-type",
+    "content-encoding",
+    "transfer-encoding",
+    "expect",
+    "upgrade",
+    "te",
+    "trailer",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authorization",
+    "proxy-authenticate",
+    "authorization",
+    "x-api-key",
+    "api-key",
+    "x-goog-api-key",
+    "accept",
+    "accept-encoding",
+    "user-agent",
+    "traceparent",
+    "tracestate",
+    "retry-after",
+    "x-request-id",
+    "anthropic-version",
+    "anthropic-beta",
+    "date",
+    "server",
+    "cookie",
+    "set-cookie",
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "via",
+    "location",
+};
+static_assert(std::size(kNames) == static_cast<size_t>(HeaderId::kLocation) + 1);
+
+constexpr size_t kLongestName = 19;
+
+// At most one known name has a given length and first letter, so one comparison settles any name.
+struct NameTable {
+  std::array<std::array<HeaderId, 32>, kLongestName + 1> ids{};
+  bool unique = true;
+};
+constexpr NameTable kTable = [] {
+  NameTable table;
+  for (size_t i = 1; i < std::size(kNames); ++i) {
+    HeaderId& id = table.ids[kNames[i].size()][static_cast<unsigned char>(kNames[i][0]) & 31];
+    table.unique = table.unique && id == HeaderId::kOther;
+    id = static_cast<HeaderId>(i);
+  }
+  return table;
+}();
+static_assert(kTable.unique);
+
+// 8 bytes with bit 5 set: lower case for letters, and '-' stays. Of the token bytes only letters change.
+uint64_t LoadLower(const char* at) {
+  uint64_t word = 0;
+  std::memcpy(&word, at, sizeof(word));
+  return word | 0x2020202020202020u;
+}
+
+// Requires: `lower` is a known name of the same size.
+bool SameName(std::string_view name, std::string_view lower) {
+  if (name.size() < sizeof(uint64_t)) {
+    for (size_t i = 0; i < name.size(); ++i) {
+      if ((name[i] | 0x20) != lower[i]) {
+        return false;
+      }
+    }
+    return true;
+  }
+  size_t at = 0;
+  for (; at + sizeof(uint64_t) < name.size(); at += sizeof(uint64_t)) {
+    if (LoadLower(name.data() + at) != LoadLower(lower.data() + at)) {
       return false;
     }
   }
-  return true;
-}
-
-HeaderId Pick(std::string_view name, HeaderId id) {
-  return Is(name, HeaderName(id)) ? id : HeaderId::kOther;
-}
-
-HeaderId Pick(std::string_view name, HeaderId first, HeaderId second) {
-  const HeaderId id = Pick(name, first);
-  return id != HeaderId::kOther ? id : Pick(name, second);
-}
-
-// Names of 10 to 12 characters, where most collisions of length live.
-HeaderId ClassifyMedium(std::string_view name, char first) {
-  switch (name.size()) {
-    case 10:
-      switch (first) {
-        case 'c':
-          return Pick(name, HeaderId::kConnection);
-        case 'k':
-          return Pick(name, HeaderId::kKeepAlive);
-        case 'u':
-          return Pick(name, HeaderId::kUserAgent);
-        case 't':
-          return Pick(name, HeaderId::kTracestate);
-        case 's':
-          return Pick(name, HeaderId::kSetCookie);
-        default:
-          return HeaderId::kOther;
-      }
-    case 11:
-      switch (first) {
-        case 't':
-          return Pick(name, HeaderId::kTraceparent);
-        case 'r':
-          return Pick(name, HeaderId::kRetryAfter);
-        default:
-          return HeaderId::kOther;
-      }
-    default:
-      switch (first) {
-        case 'c':
-          return Pick(name, HeaderId::kContentType);
-        case 'x':
-          return Pick(name, HeaderId::kXRequestId);
-        default:
-          return HeaderId::kOther;
-      }
-  }
-}
-
-HeaderId ClassifyLong(std::string_view name, char first) {
-  switch (name.size()) {
-    case 13:
-      return Pick(name, HeaderId::kAuthorization);
-    case 14:
-      return first == 'c' ? Pick(name, HeaderId::kContentLength)
-             : first == 'a' ? Pick(name, HeaderId::kAnthropicBeta)
-             : first == 'x' ? Pick(name, HeaderId::kXGoogApiKey)
-                            : HeaderId::kOther;
-    case 15:
-      return first == 'a' ? Pick(name, HeaderId::kAcceptEncoding)
-             : first == 'x' ? Pick(name, HeaderId::kXForwardedFor)
-                            : HeaderId::kOther;
-    case 16:
-      return first == 'c' ? Pick(name, HeaderId::kContentEncoding)
-             : first == 'p' ? Pick(name, HeaderId::kProxyConnection)
-                            : HeaderId::kOther;
-    case 17:
-      return first == 't' ? Pick(name, HeaderId::kTransferEncoding)
-             : first == 'a' ? Pick(name, HeaderId::kAnthropicVersion)
-             : first == 'x' ? Pick(name, HeaderId::kXForwardedProto)
-                            : HeaderId::kOther;
-    case 18:
-      return Pick(name, HeaderId::kProxyAuthenticate);
-    case 19:
-      return Pick(name, HeaderId::kProxyAuthorization);
-    default:
-      return HeaderId::kOther;
-  }
+  at = name.size() - sizeof(uint64_t);  // the last word overlaps the one before
+  return LoadLower(name.data() + at) == LoadLower(lower.data() + at);
 }
 
 }  // namespace
@@ -118,83 +119,16 @@ const Header* Head::Find(std::string_view name) const {
 }
 
 HeaderId ClassifyHeader(std::string_view name) {
-  if (name.size() < 2) {
+  if (name.empty() || name.size() > kLongestName) {
     return HeaderId::kOther;
   }
-  const char first = Lower(name[0]);
-  switch (name.size()) {
-    case 2:
-      return Pick(name, HeaderId::kTe);
-    case 3:
-      return Pick(name, HeaderId::kVia);
-    case 4:
-      return Pick(name, HeaderId::kHost, HeaderId::kDate);
-    case 6:
-      return first == 'a' ? Pick(name, HeaderId::kAccept)
-             : first == 'e' ? Pick(name, HeaderId::kExpect)
-             : first == 's' ? Pick(name, HeaderId::kServer)
-             : first == 'c' ? Pick(name, HeaderId::kCookie)
-                            : HeaderId::kOther;
-    case 7:
-      return first == 'u' ? Pick(name, HeaderId::kUpgrade)
-             : first == 't' ? Pick(name, HeaderId::kTrailer)
-             : first == 'a' ? Pick(name, HeaderId::kApiKey)
-                            : HeaderId::kOther;
-    case 8:
-      return Pick(name, HeaderId::kLocation);
-    case 9:
-      return first == 'x'   ? Pick(name, HeaderId::kXApiKey)
-             : first == 'f' ? Pick(name, HeaderId::kForwarded)
-                            : HeaderId::kOther;
-    default:
-      return name.size() >= 10 && name.size() <= 12 ? ClassifyMedium(name, first)
-                                                    : ClassifyLong(name, first);
-  }
+  const HeaderId id = kTable.ids[name.size()][static_cast<unsigned char>(name[0]) & 31];
+  return id != HeaderId::kOther && SameName(name, kNames[static_cast<size_t>(id)])
+             ? id
+             : HeaderId::kOther;
 }
 
-std::string_view HeaderName(HeaderId id) {
-  static constexpr std::string_view kNames[] = {
-      "",
-      "host",
-      "connection",
-      "content-length",
-      "content-type",
-      "content-encoding",
-      "transfer-encoding",
-      "expect",
-      "upgrade",
-      "te",
-      "trailer",
-      "keep-alive",
-      "proxy-connection",
-      "proxy-authorization",
-      "proxy-authenticate",
-      "authorization",
-      "x-api-key",
-      "api-key",
-      "x-goog-api-key",
-      "accept",
-      "accept-encoding",
-      "user-agent",
-      "traceparent",
-      "tracestate",
-      "retry-after",
-      "x-request-id",
-      "anthropic-version",
-      "anthropic-beta",
-      "date",
-      "server",
-      "cookie",
-      "set-cookie",
-      "forwarded",
-      "x-forwarded-for",
-      "x-forwarded-proto",
-      "via",
-      "location",
-  };
-  static_assert(std::size(kNames) == static_cast<size_t>(HeaderId::kLocation) + 1);
-  return kNames[static_cast<size_t>(id)];
-}
+std::string_view HeaderName(HeaderId id) { return kNames[static_cast<size_t>(id)]; }
 
 bool HasToken(std::string_view list, std::string_view token) {
   while (!list.empty()) {

@@ -103,7 +103,7 @@ struct Head {
 // ASCII case-insensitive equality.
 bool EqualsIgnoreCase(std::string_view a, std::string_view b);
 
-// The id of a header name in any case.
+// The id of a header name in any case. Requires: a token (what no parser lets through is not told apart).
 HeaderId ClassifyHeader(std::string_view name);
 
 // The canonical lower-case name of an id; "" for kOther.
