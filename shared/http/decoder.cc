@@ -92,52 +92,71 @@ Decoder::Event Decoder::Eof() {
 }
 
 size_t Decoder::ScanLines(std::string_view bytes) {
-  while (scanned_ < bytes.size()) {
-    const auto first = static_cast<unsigned char>(bytes[0]);
-    // Tells TLS or garbage on a plain port apart at its first byte.
-    if (scanned_ == 0 && first != '\r' && first != '\n' && !IsTokenByte(first)) {
-      Fail(400, "bad_syntax", "This is not HTTP.");
+  const char* const data = bytes.data();
+  const size_t size = bytes.size();
+  // Tells TLS or garbage on a plain port apart at its first byte.
+  if (scanned_ == 0 && size > 0 && data[0] != '\r' && data[0] != '\n' &&
+      !IsTokenByte(static_cast<unsigned char>(data[0]))) {
+    Fail(400, "bad_syntax", "This is not HTTP.");
+    return 0;
+  }
+  // The first line has a limit of its own; the head's covers the others.
+  size_t limit = limits_.head_bytes_max;
+  if (line_count_ == 0) {
+    limit = std::min(limit, limits_.target_bytes_max + kRequestLineExtra);
+  }
+  size_t line = line_start_;
+  for (size_t at = scanned_; at < size;) {
+    const void* found = std::memchr(data + at, '\n', size - at);
+    const size_t end =
+        found == nullptr ? size : static_cast<size_t>(static_cast<const char*>(found) - data) + 1;
+    if (end > limit) {
+      if (line_count_ == 0) {
+        Fail(414, "target_too_long", "The request target is too long.");
+      } else {
+        Fail(431, "head_too_large", "The head is too large.");
+      }
       return 0;
     }
-    const void* found = std::memchr(bytes.data() + scanned_, '\n', bytes.size() - scanned_);
-    const size_t end = found == nullptr
-                           ? bytes.size()
-                           : static_cast<size_t>(static_cast<const char*>(found) - bytes.data()) + 1;
-    if (line_count_ == 0 && end > limits_.target_bytes_max + kRequestLineExtra) {
-      Fail(414, "target_too_long", "The request target is too long.");
-      return 0;
-    }
-    if (end > limits_.head_bytes_max) {
-      Fail(431, "head_too_large", "The head is too large.");
-      return 0;
-    }
-    scanned_ = static_cast<uint32_t>(end);
+    at = end;
     if (found == nullptr) {
-      return 0;
+      break;
     }
-    if (end < 2 || bytes[end - 2] != '\r') {
+    if (end < 2 || data[end - 2] != '\r') {
       Fail(400, "bare_lf", "A line must end with CR LF.");
       return 0;
     }
-    if (end - line_start_ == 2) {
+    if (end - line == 2) {
       return line_count_ == 0 ? kBlankLine : end;
     }
-    if (bytes[line_start_] == ' ' || bytes[line_start_] == '\t') {
-      Fail(400, "folded_header", "A header must not continue on the next line.");
+    if (!LineMayBegin(data[line])) {
       return 0;
     }
-    // llhttp skips a header without a name silently.
-    if (bytes[line_start_] == ':') {
-      Fail(400, "bad_syntax", "A header lacks its name.");
-      return 0;
-    }
-    line_start_ = static_cast<uint32_t>(end);
+    line = end;
+    limit = limits_.head_bytes_max;
     if (++line_count_ > kHeadersMax + 1) {
       Fail(431, "too_many_headers", "Too many headers.");
       return 0;
     }
   }
+  scanned_ = static_cast<uint32_t>(size);
+  line_start_ = static_cast<uint32_t>(line);
   return 0;
+}
+
+bool Decoder::LineMayBegin(char c) {
+  switch (c) {
+    case ' ':
+    case '\t':
+      Fail(400, "folded_header", "A header must not continue on the next line.");
+      return false;
+    case ':':
+      // llhttp skips a header without a name silently.
+      Fail(400, "bad_syntax", "A header lacks its name.");
+      return false;
+    default:
+      return true;
+  }
 }
 
 Decoder::Event Decoder::NextHead(std::string_view& in) {

@@ -99,6 +99,7 @@ class Decoder {
   bool TrailerByte(unsigned char c);
   // Scans lines of `bytes` from scanned_ on. Returns the head's length, or 0 for "not yet" or "failed".
   size_t ScanLines(std::string_view bytes);
+  bool LineMayBegin(char c);
   Event ParseHead(std::string_view bytes);
   Event Fail(int status, std::string_view reason, std::string_view text);
 
