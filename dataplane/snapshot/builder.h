@@ -1,0 +1,78 @@
+// Builder: from changed policy to the next Snapshot, copying only what changed.
+// Source: architecture.md (immutable snapshots, 256 shards with structural sharing). Thread: the
+// reader thread. Use: Apply every changed (kind, id); SetDiscovered when a provider answered; then
+// Build. Bounds: one changed key copies one of 256 shards; any other change rebuilds the catalog.
+// Errors: none. What cannot be used here is left out and named in problems().
+// Invariant: Build gives equal content for equal inputs, whatever the order of Apply.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "dataplane/model/snapshot.h"
+#include "dataplane/snapshot/convert.h"
+#include "dataplane/snapshot/slots.h"
+#include "shared/config/provider.h"
+#include "shared/crypto/secret.h"
+
+namespace aurora::snapshot {
+
+struct DiscoveredModel {
+  std::string id;
+  int64_t created_s = 0;
+};
+
+class Builder {
+ public:
+  Builder(const std::vector<config::ProviderConfig>& environment, crypto::Secret encryption_key);
+
+  // `resolved` absent = nothing in force (deleted). Kinds this version does not know are ignored.
+  void Apply(std::string_view kind, std::string_view id, std::optional<std::string_view> resolved);
+  // Forgets all stored policy (before a full load from another file). Environment and discovered
+  // lists stay.
+  void Clear();
+
+  void SetDiscovered(std::string_view provider, std::vector<DiscoveredModel> models);
+
+  // The next Snapshot; shares with the last one what did not change.
+  std::shared_ptr<const model::Snapshot> Build(uint64_t seq, std::string revision);
+
+  // Providers in force, for discovery. Valid after Build.
+  const std::shared_ptr<const model::Catalog>& catalog() const { return catalog_; }
+  // (what, why) of everything left out, by name.
+  const std::map<std::string, std::string>& problems() const { return problems_; }
+
+ private:
+  void ApplyKey(std::string_view id, std::optional<std::string_view> resolved);
+  model::KeyShard& MutableShard(uint8_t index);
+  std::shared_ptr<const model::Catalog> BuildCatalog();
+  void AddProviders(model::Catalog& catalog);
+  void AddModels(model::Catalog& catalog);
+  void AddModel(model::Catalog& catalog, uint32_t provider_index, model::Model m);
+
+  Slots slots_;
+  const crypto::Secret encryption_key_;
+  std::vector<config::ProviderConfig> environment_;  // by name
+
+  StringMap<std::vector<model::SecretHash>> secrets_of_key_;
+  std::array<std::shared_ptr<model::KeyShard>, 256> shards_;
+  std::array<bool, 256> shard_private_{};  // copied since the last Build
+
+  std::map<std::string, std::string, std::less<>> providers_;  // kind by kind: id -> resolved bytes
+  std::map<std::string, std::string, std::less<>> models_;
+  std::map<std::string, std::string, std::less<>> aliases_;
+  std::map<std::string, std::string, std::less<>> overrides_;
+  std::map<std::string, std::vector<DiscoveredModel>, std::less<>> discovered_;
+  std::shared_ptr<const model::Catalog> catalog_;
+  bool catalog_stale_ = true;
+  std::map<std::string, std::string> problems_;
+};
+
+}  // namespace aurora::snapshot

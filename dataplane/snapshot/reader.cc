@@ -1,0 +1,372 @@
+#include "dataplane/snapshot/reader.h"
+
+#include <charconv>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "shared/base/status.h"
+#include "shared/schema/aurora_db.h"
+#include "shared/sqlite/database.h"
+
+namespace aurora::snapshot {
+namespace {
+
+std::string Hex(uint64_t v) {
+  char text[16];
+  const auto end = std::to_chars(text, text + sizeof text, v, 16).ptr;
+  return {text, end};
+}
+
+struct Resolved {
+  std::string kind;
+  std::string id;
+  std::string spec;
+};
+
+// One open aurora.db with its prepared reads.
+class File {
+ public:
+  static absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path) {
+    // SQLite would create an empty file; look first.
+    AURORA_RETURN_IF_ERROR(sqlite::FileIdentity::OfPath(path).status());
+    AURORA_ASSIGN_OR_RETURN(sqlite::Database db, schema::OpenAuroraForRead(path));
+    auto file = std::make_unique<File>(std::move(db));
+    AURORA_ASSIGN_OR_RETURN(
+        file->changes_,
+        file->db_.Prepare(
+            "SELECT seq, kind, id FROM change WHERE seq > ?1 ORDER BY seq LIMIT 20000"));
+    AURORA_ASSIGN_OR_RETURN(
+        file->one_, file->db_.Prepare("SELECT spec FROM resolved WHERE kind = ?1 AND id = ?2"));
+    AURORA_ASSIGN_OR_RETURN(file->all_, file->db_.Prepare("SELECT kind, id, spec FROM resolved"));
+    AURORA_ASSIGN_OR_RETURN(file->meta_,
+                            file->db_.Prepare("SELECT value FROM meta WHERE key = ?1"));
+    return file;
+  }
+
+  explicit File(sqlite::Database db) : db_(std::move(db)) {}
+
+  sqlite::Database& db() { return db_; }
+
+  absl::StatusOr<std::string> NodeUid() {
+    sqlite::ResetGuard guard(meta_);
+    meta_.BindText(1, schema::kMetaNodeUid);
+    AURORA_ASSIGN_OR_RETURN(bool row, meta_.Step());
+    return row ? std::string(meta_.Text(0)) : std::string();
+  }
+
+  absl::StatusOr<std::vector<Resolved>> LoadAll() {
+    sqlite::ResetGuard guard(all_);
+    std::vector<Resolved> out;
+    while (true) {
+      AURORA_ASSIGN_OR_RETURN(bool row, all_.Step());
+      if (!row) {
+        return out;
+      }
+      out.push_back(
+          {std::string(all_.Text(0)), std::string(all_.Text(1)), std::string(all_.Blob(2))});
+    }
+  }
+
+  // Applies what changed after `seq`; true when there may be more.
+  absl::StatusOr<bool> LoadChanges(uint64_t* seq, Builder& builder) {
+    sqlite::ResetGuard guard(changes_);
+    changes_.Bind(1, static_cast<int64_t>(*seq));
+    size_t count = 0;
+    while (true) {
+      AURORA_ASSIGN_OR_RETURN(bool row, changes_.Step());
+      if (!row) {
+        return count == 20000;
+      }
+      ++count;
+      const std::string_view kind = changes_.Text(1);
+      const std::string_view id = changes_.Text(2);
+      sqlite::ResetGuard one_guard(one_);
+      one_.BindText(1, kind).BindText(2, id);
+      AURORA_ASSIGN_OR_RETURN(bool there, one_.Step());
+      builder.Apply(kind, id, there ? std::optional<std::string_view>(one_.Blob(0)) : std::nullopt);
+      *seq = static_cast<uint64_t>(changes_.Int64(0));
+    }
+  }
+
+ private:
+  sqlite::Database db_;
+  sqlite::Statement changes_, one_, all_, meta_;
+};
+
+FileState StateOf(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kUnavailable:
+      return FileState::kMissing;
+    case absl::StatusCode::kFailedPrecondition:
+      return FileState::kSchema;
+    default:
+      return FileState::kCorrupt;
+  }
+}
+
+}  // namespace
+
+std::string_view ToString(FileState state) {
+  switch (state) {
+    case FileState::kOpening:
+      return "opening";
+    case FileState::kOk:
+      return "ok";
+    case FileState::kMissing:
+      return "missing";
+    case FileState::kCorrupt:
+      return "corrupt";
+    case FileState::kReplaced:
+      return "replaced";
+    case FileState::kSchema:
+      return "schema";
+  }
+  return "unknown";
+}
+
+class Reader::Thread {
+ public:
+  explicit Thread(ReaderOptions options)
+      : options_(std::move(options)), builder_(options_.environment, options_.encryption_key) {
+    thread_ = std::thread([this] { Run(); });
+  }
+
+  ~Thread() {
+    {
+      const std::lock_guard lock(mu_);
+      stop_ = true;
+    }
+    wake_.notify_all();
+    thread_.join();
+  }
+
+  void SetDiscovered(std::string provider, std::vector<DiscoveredModel> models) {
+    const std::lock_guard lock(mu_);
+    discovered_.emplace_back(std::move(provider), std::move(models));
+    wake_.notify_all();
+  }
+
+  void Retire(std::shared_ptr<const model::Snapshot> snapshot) {
+    const std::lock_guard lock(mu_);
+    retired_.push_back(std::move(snapshot));
+  }
+
+  ReaderState state() const {
+    const std::lock_guard lock(mu_);
+    return state_;
+  }
+
+ private:
+  void Run() {
+    while (true) {
+      Step();
+      std::vector<std::shared_ptr<const model::Snapshot>> retired;  // freed outside the lock
+      std::unique_lock lock(mu_);
+      wake_.wait_for(lock, std::chrono::microseconds(options_.poll_every.micros()),
+                     [&] { return stop_ || !discovered_.empty(); });
+      if (stop_) {
+        return;
+      }
+      retired.swap(retired_);
+    }
+  }
+
+  void Step() {
+    bool publish = TakeDiscovered();
+    ++polls_;
+    if (file_ == nullptr) {
+      // Opening costs more than a poll: try every tenth, and at once the first time.
+      if (polls_ == 1 || polls_ % 10 == 0) {
+        publish |= TryOpen();
+      }
+    } else {
+      publish |= Poll();
+      Watch();
+    }
+    // Without any file yet there is still the environment: providers, but no key.
+    if (publish && loaded_) {
+      options_.publish(builder_.Build(seq_, Hex(seq_)));
+      NoteProblems();
+    }
+  }
+
+  bool TakeDiscovered() {
+    std::vector<std::pair<std::string, std::vector<DiscoveredModel>>> taken;
+    {
+      const std::lock_guard lock(mu_);
+      taken.swap(discovered_);
+    }
+    for (auto& [provider, models] : taken) {
+      builder_.SetDiscovered(provider, std::move(models));
+    }
+    return !taken.empty();
+  }
+
+  bool TryOpen() {
+    auto file = File::Open(options_.path);
+    if (!file.ok()) {
+      SetState(StateOf(file.status()), std::string(Std(file.status().message())));
+      return false;
+    }
+    auto loaded = Load(**file);
+    if (!loaded.ok()) {
+      SetState(StateOf(loaded.status()), std::string(Std(loaded.status().message())));
+      return false;
+    }
+    if (!*loaded) {
+      return false;
+    }
+    file_ = *std::move(file);
+    SetState(FileState::kOk, "");
+    return true;
+  }
+
+  // A full load in one read transaction; false = this file must not replace what we have.
+  absl::StatusOr<bool> Load(File& file) {
+    AURORA_ASSIGN_OR_RETURN(sqlite::Transaction tx, sqlite::Transaction::BeginRead(file.db()));
+    AURORA_ASSIGN_OR_RETURN(data_version_, file.db().DataVersion());
+    AURORA_ASSIGN_OR_RETURN(std::string uid, file.NodeUid());
+    AURORA_ASSIGN_OR_RETURN(schema::Position head, schema::HeadPosition(file.db()));
+    if (uid.empty()) {
+      return Unavailable(
+          "aurora.db has no node identity yet; waiting for the control plane to finish its start");
+    }
+    if (loaded_ && (uid != uid_ || head.seq < seq_)) {
+      SetState(FileState::kReplaced,
+               uid != uid_ ? "aurora.db belongs to another node; serving the policy loaded before. "
+                             "Restart the data plane to accept it"
+                           : "aurora.db is older than the policy in force; serving the policy "
+                             "loaded before. Restart the data plane to accept it");
+      return false;
+    }
+    // All of it first: a file that turns out damaged half way must not leave half a policy.
+    AURORA_ASSIGN_OR_RETURN(std::vector<Resolved> all, file.LoadAll());
+    AURORA_RETURN_IF_ERROR(std::move(tx).Commit());
+    builder_.Clear();
+    for (const Resolved& r : all) {
+      builder_.Apply(r.kind, r.id, r.spec);
+    }
+    uid_ = uid;
+    seq_ = head.seq;
+    loaded_ = true;
+    return true;
+  }
+
+  bool Poll() {
+    auto version = file_->db().DataVersion();
+    if (!version.ok()) {
+      return Lose(version.status());
+    }
+    if (*version == data_version_) {
+      return false;
+    }
+    bool changed = false;
+    while (true) {
+      auto more = LoadDelta(&changed);
+      if (!more.ok()) {
+        return Lose(more.status()) || changed;
+      }
+      if (!*more) {
+        break;
+      }
+    }
+    data_version_ = *version;
+    return changed;
+  }
+
+  absl::StatusOr<bool> LoadDelta(bool* changed) {
+    AURORA_ASSIGN_OR_RETURN(sqlite::Transaction tx, sqlite::Transaction::BeginRead(file_->db()));
+    uint64_t seq = seq_;
+    AURORA_ASSIGN_OR_RETURN(bool more, file_->LoadChanges(&seq, builder_));
+    AURORA_RETURN_IF_ERROR(std::move(tx).Commit());
+    *changed |= seq != seq_;
+    seq_ = seq;
+    return more;
+  }
+
+  void Watch() {
+    const int64_t every = std::max<int64_t>(
+        1, options_.watch_every.micros() / std::max<int64_t>(1, options_.poll_every.micros()));
+    if (static_cast<int64_t>(polls_) % every != 0) {
+      return;
+    }
+    const absl::Status in_place = file_->db().CheckInPlace();
+    if (!in_place.ok()) {
+      file_ = nullptr;
+      SetState(FileState::kReplaced, std::string(Std(in_place.message())));
+    }
+  }
+
+  bool Lose(const absl::Status& status) {
+    if (!absl::IsUnavailable(status)) {  // busy: next poll
+      file_ = nullptr;
+      SetState(StateOf(status), std::string(Std(status.message())));
+    }
+    return false;
+  }
+
+  void NoteProblems() {
+    ReaderState next = state();
+    next.problems.assign(builder_.problems().begin(), builder_.problems().end());
+    Announce(std::move(next));
+  }
+
+  void SetState(FileState file, std::string detail) {
+    ReaderState next = state();
+    next.file = file;
+    next.detail = std::move(detail);
+    Announce(std::move(next));
+  }
+
+  void Announce(ReaderState next) {
+    {
+      const std::lock_guard lock(mu_);
+      if (next.file == state_.file && next.detail == state_.detail &&
+          next.problems == state_.problems) {
+        return;
+      }
+      state_ = next;
+    }
+    if (options_.on_state) {
+      options_.on_state(next);
+    }
+  }
+
+  const ReaderOptions options_;
+
+  // Owned by the thread.
+  Builder builder_;
+  std::unique_ptr<File> file_;
+  int64_t data_version_ = 0;
+  uint64_t seq_ = 0;
+  uint64_t polls_ = 0;
+  std::string uid_;
+  bool loaded_ = false;
+
+  mutable std::mutex mu_;
+  std::condition_variable wake_;
+  bool stop_ = false;                                                             // guarded by mu_
+  ReaderState state_;                                                             // guarded by mu_
+  std::vector<std::pair<std::string, std::vector<DiscoveredModel>>> discovered_;  // guarded by mu_
+  std::vector<std::shared_ptr<const model::Snapshot>> retired_;                   // guarded by mu_
+  std::thread thread_;
+};
+
+Reader::Reader(ReaderOptions options) : thread_(std::make_unique<Thread>(std::move(options))) {}
+Reader::~Reader() = default;
+
+void Reader::SetDiscovered(std::string provider, std::vector<DiscoveredModel> models) {
+  thread_->SetDiscovered(std::move(provider), std::move(models));
+}
+void Reader::Retire(std::shared_ptr<const model::Snapshot> snapshot) {
+  thread_->Retire(std::move(snapshot));
+}
+ReaderState Reader::state() const {
+  return thread_->state();
+}
+
+}  // namespace aurora::snapshot
