@@ -1,5 +1,6 @@
 // HlcClock: the hybrid logical clock of one control-plane start.
-// Source: Kulkarni et al. 2014; replication.md section 1 [A8]. Thread: one. Pure: the caller passes wall time in Unix ms.
+// Source: Kulkarni et al. 2014; replication.md section 1 [A8].
+// Thread: one. Pure: the caller passes wall time in Unix ms.
 // Invariant: Tick never returns the same or an earlier time twice. A remote time more than kAheadMs ahead is not
 // followed, so a skewed node cannot drag others.
 #pragma once

@@ -1,5 +1,6 @@
 // Store: the one writer of aurora.db, on a thread of its own.
-// Source: replication.md section 1, architecture.md section 3. Thread: every public method may be called from any thread; callbacks
+// Source: replication.md section 1, architecture.md section 3.
+// Thread: every public method may be called from any thread; callbacks
 // run on the store thread and must not block (post on). A request the full queue refuses is answered at once on the
 // caller's thread. Every callback runs exactly once.
 // Group commit: what waits is written in one transaction of at most kCommitWindow, kBatchMax requests, then

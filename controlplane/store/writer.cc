@@ -34,8 +34,9 @@ std::string AppendEpoch(std::string list, uint64_t epoch, uint64_t first_seq) {
   return list;
 }
 
-// What stays in force of a row whose siblings this program cannot read: the last good value, unless new facts speak
-// against it. Facts cannot be applied to bytes we do not understand, so then nothing is in force: stricter, never laxer.
+// What stays in force of a row whose siblings this program cannot read: the last good value, unless new facts
+// speak against it. Facts cannot be applied to bytes we do not understand, so then nothing is in force: stricter,
+// never laxer.
 std::optional<std::string> LastGood(const Entry& before, const replication::Facts& facts) {
   const bool against = facts.ended_at.has_value() || facts.Disabled() || facts.revoked != before.row.facts.revoked;
   return against ? std::nullopt : before.resolved;

@@ -1,5 +1,6 @@
 // DataPage: the data plane's side of the role page.
-// Source: failover.md section 3. Thread: Open on one; CopyCloseSeq(i) by loop i between its callbacks; the publishing setters
+// Source: failover.md section 3.
+// Thread: Open on one; CopyCloseSeq(i) by loop i between its callbacks; the publishing setters
 // by one thread; the reads by any. Units: ns on CLOCK_BOOTTIME. Nothing blocks, nothing allocates except leader().
 // Invariant: a page whose header does not match (missing, forged, of another boot or layout) counts as absent:
 // the gate is closed, the rest reads as nothing, and modes that do not use the gate serve on.

@@ -3,7 +3,7 @@
 // Tables (all DDL in aurora_db.cc):
 //   row(kind, id, row BLOB aurora.v1.Row, hlc, seq, parked)   siblings, version, facts; seq = its entry in `change`
 //   resolved(kind, id, spec BLOB)                             the value in force; no entry = nothing in force
-//   change(seq, kind, id)                                     one entry per row: its latest change; the head never falls
+//   change(seq, kind, id)                                     a row's latest change; the head never falls
 //   event, audit_admin, peer, meta(key, value)
 // Invariant: a row, its value in force and its change entry are always written in one transaction.
 // Errors: FailedPrecondition = newer schema than this program knows (both versions are named); Unavailable = the
