@@ -1,8 +1,16 @@
 // The answer's bytes on their way through: whole events forwarded at once, usage read from what passes.
+#include <cstring>
+
 #include "dataplane/exchange/state.h"
 #include "dataplane/llm/usage.h"
 
 namespace aurora::exchange {
+namespace {
+
+// What a dropped event still owes: the LF of a CRLF that a read boundary cut off from the event before it.
+std::string_view LeftOver(std::string_view raw) { return raw.substr(0, raw.front() == '\n' ? 1 : 0); }
+
+}  // namespace
 
 // False when the event is the usage chunk that only we asked for.
 bool Exchange::State::KeepEvent(std::string_view raw) {
@@ -43,12 +51,10 @@ void Exchange::State::RelaySse(std::string_view bytes, Outbox& out) {
       answer.carry.Append(*ctx.buffers, part);
       const std::string_view whole = ctx.arena->Copy(answer.carry.view());
       answer.carry.Release();
-      if (KeepEvent(whole)) {
-        Emit(whole, out);
-      }
+      Emit(KeepEvent(whole) ? whole : LeftOver(whole), out);
       run = pos + step.bytes;
     } else if (!KeepEvent(part)) {
-      Emit(bytes.substr(run, pos - run), out);
+      Emit(bytes.substr(run, pos - run + LeftOver(part).size()), out);
       run = pos + step.bytes;
     }
     pos += step.bytes;

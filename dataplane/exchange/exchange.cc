@@ -1,5 +1,7 @@
 #include "dataplane/exchange/exchange.h"
 
+#include <memory>
+
 #include "dataplane/exchange/state.h"
 
 namespace aurora::exchange {
@@ -126,10 +128,8 @@ void Exchange::Reset() {
   s.request.keep.Release();
   s.answer.carry.Release();
   Context& context = s.ctx;
-  const bool draining = s.draining;
   std::destroy_at(&s);
   std::construct_at(&s, context);
-  s.draining = draining;
 }
 
 }  // namespace aurora::exchange
