@@ -1,39 +1,31 @@
 #include "shared/crypto/sha256.h"
 
+// The low-level interface: EVP (OpenSSL 3.0) frees and allocates its state at every re-init, and a key is hashed per
+// request.
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
+#include <openssl/sha.h>
 
 #include "shared/base/check.h"
 
 namespace aurora::crypto {
-namespace {
 
-// Fetched once: EVP_sha256() would look the algorithm up again at every init.
-const EVP_MD* FetchedSha256() {
-  static const EVP_MD* const md = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  AURORA_CHECK(md != nullptr);
-  return md;
+Sha256::Sha256() : ctx_(new SHA256_CTX) { AURORA_CHECK(SHA256_Init(ctx_) == 1); }
+
+Sha256::~Sha256() {
+  OPENSSL_cleanse(ctx_, sizeof *ctx_);
+  delete ctx_;
 }
-
-}  // namespace
-
-Sha256::Sha256() : ctx_(EVP_MD_CTX_new()) {
-  AURORA_CHECK(ctx_ != nullptr);
-  AURORA_CHECK(EVP_DigestInit_ex2(ctx_, FetchedSha256(), nullptr) == 1);
-}
-
-Sha256::~Sha256() { EVP_MD_CTX_free(ctx_); }
 
 Sha256& Sha256::Update(std::string_view bytes) {
-  AURORA_CHECK(EVP_DigestUpdate(ctx_, bytes.data(), bytes.size()) == 1);
+  AURORA_CHECK(SHA256_Update(ctx_, bytes.data(), bytes.size()) == 1);
   return *this;
 }
 
 Digest Sha256::Finish() {
   Digest digest;
-  AURORA_CHECK(EVP_DigestFinal_ex(ctx_, digest.data(), nullptr) == 1);
-  // A null type keeps the algorithm and its allocated state.
-  AURORA_CHECK(EVP_DigestInit_ex2(ctx_, nullptr, nullptr) == 1);
+  AURORA_CHECK(SHA256_Final(digest.data(), ctx_) == 1);
+  AURORA_CHECK(SHA256_Init(ctx_) == 1);
   return digest;
 }
 

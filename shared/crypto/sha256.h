@@ -1,5 +1,5 @@
 // SHA-256 and constant-time comparison.
-// Source: FIPS 180-4 through OpenSSL's EVP. Thread: a Sha256 is owned by one thread; the free functions are
+// Source: FIPS 180-4 through OpenSSL. Thread: a Sha256 is owned by one thread; the free functions are
 // stateless to the caller (one hasher per thread inside). Units: bytes. Errors: none (input of any length).
 // Invariant: hashing allocates nothing after a Sha256's construction.
 #pragma once
@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string_view>
 
-struct evp_md_ctx_st;
+struct SHA256state_st;
 
 namespace aurora::crypto {
 
@@ -29,7 +29,7 @@ class Sha256 {
   Digest Hash(std::string_view bytes) { return Update(bytes).Finish(); }
 
  private:
-  evp_md_ctx_st* ctx_;
+  SHA256state_st* ctx_;
 };
 
 Digest Sha256Of(std::string_view bytes);

@@ -148,7 +148,9 @@ TEST_CASE("clients are served over TLS and a client that speaks plain HTTP is dr
     reply += more;
   }
   CHECK(reply.find("HTTP/1.1") == std::string::npos);
-  CHECK(gateway.metrics().connection_errors[static_cast<size_t>(ConnectionError::kTls)].value() >= 1);
+  CHECK(Eventually([&] {
+    return gateway.metrics().connection_errors[static_cast<size_t>(ConnectionError::kTls)].value() >= 1;
+  }));
 }
 
 }  // namespace aurora::server::testing
