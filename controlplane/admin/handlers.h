@@ -1,0 +1,102 @@
+// Handlers: what the admin API does, once, for every face (gRPC, REST).
+// Source: product contract, admin REST and entities; proto/aurora/v1/admin.proto.
+// Thread: every method may be called from any thread and returns at once; the reply runs exactly once, on the store
+// thread or wherever Enforcement answers, and must only post on. Requires: whatever Deps points to outlives the replies.
+// Errors (the faces map them): InvalidArgument "field: …" (kinds/field.h), NotFound, AlreadyExists (409: an id is never
+// used again), FailedPrecondition (409 read-only; 503 when the store refuses writes), ResourceExhausted, Unavailable.
+// Secrets: a key's value appears in the answer to create and rotate and nowhere else.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "aurora/v1/admin.pb.h"
+#include "controlplane/store/store.h"
+#include "shared/base/time.h"
+#include "shared/config/config.h"
+
+namespace aurora::admin {
+
+template <class Response>
+using Reply = absl::AnyInvocable<void(absl::StatusOr<Response>)>;
+
+// Who enforces a write: asked of the role page by the control loop (controlplane/node).
+struct Enforcement {
+  // Which members enforce position `seq` right now.
+  std::function<v1::Propagation(uint64_t seq)> now;
+  // The same, as soon as all do or `timeout` has passed; runs `done` exactly once.
+  std::function<void(uint64_t seq, Duration timeout, std::function<void(v1::Propagation)> done)> wait;
+};
+
+// What GetNodeStatus knows from elsewhere than the store.
+struct NodeFacts {
+  std::string version;
+  std::string data_plane;  // up | down | draining
+  int64_t applied_seq = 0;
+  int64_t uptime_seconds = 0;
+};
+
+struct Deps {
+  store::Store* store = nullptr;
+  const config::Config* config = nullptr;
+  Enforcement enforcement;
+  std::function<NodeFacts()> facts;
+  std::function<int64_t()> unix_ms;
+  std::string traffic_path;  // traffic.db, read only; may not exist
+};
+
+// Who asks, for the audit table: "token", "socket uid 0".
+struct Caller {
+  std::string actor;
+};
+
+class Handlers {
+ public:
+  explicit Handlers(Deps deps);
+  ~Handlers();
+
+  void Handle(const Caller& c, const v1::ListAuthKeysRequest& r, Reply<v1::ListAuthKeysResponse> reply);
+  void Handle(const Caller& c, const v1::GetAuthKeyRequest& r, Reply<v1::GetAuthKeyResponse> reply);
+  void Handle(const Caller& c, const v1::CreateAuthKeyRequest& r, Reply<v1::CreateAuthKeyResponse> reply);
+  void Handle(const Caller& c, const v1::UpdateAuthKeyRequest& r, Reply<v1::UpdateAuthKeyResponse> reply);
+  void Handle(const Caller& c, const v1::DeactivateAuthKeyRequest& r, Reply<v1::DeactivateAuthKeyResponse> reply);
+  void Handle(const Caller& c, const v1::RotateAuthKeyRequest& r, Reply<v1::RotateAuthKeyResponse> reply);
+  void Handle(const Caller& c, const v1::DeleteAuthKeyRequest& r, Reply<v1::DeleteAuthKeyResponse> reply);
+
+  void Handle(const Caller& c, const v1::ListProvidersRequest& r, Reply<v1::ListProvidersResponse> reply);
+  void Handle(const Caller& c, const v1::GetProviderRequest& r, Reply<v1::GetProviderResponse> reply);
+  void Handle(const Caller& c, const v1::PutProviderRequest& r, Reply<v1::PutProviderResponse> reply);
+  void Handle(const Caller& c, const v1::DeleteProviderRequest& r, Reply<v1::DeleteProviderResponse> reply);
+
+  void Handle(const Caller& c, const v1::ListModelsRequest& r, Reply<v1::ListModelsResponse> reply);
+  void Handle(const Caller& c, const v1::GetModelRequest& r, Reply<v1::GetModelResponse> reply);
+  void Handle(const Caller& c, const v1::PutModelRequest& r, Reply<v1::PutModelResponse> reply);
+  void Handle(const Caller& c, const v1::DeleteModelRequest& r, Reply<v1::DeleteModelResponse> reply);
+
+  void Handle(const Caller& c, const v1::ListAliasesRequest& r, Reply<v1::ListAliasesResponse> reply);
+  void Handle(const Caller& c, const v1::GetAliasRequest& r, Reply<v1::GetAliasResponse> reply);
+  void Handle(const Caller& c, const v1::PutAliasRequest& r, Reply<v1::PutAliasResponse> reply);
+  void Handle(const Caller& c, const v1::DeleteAliasRequest& r, Reply<v1::DeleteAliasResponse> reply);
+
+  void Handle(const Caller& c, const v1::ListModelOverridesRequest& r, Reply<v1::ListModelOverridesResponse> reply);
+  void Handle(const Caller& c, const v1::GetModelOverrideRequest& r, Reply<v1::GetModelOverrideResponse> reply);
+  void Handle(const Caller& c, const v1::PutModelOverrideRequest& r, Reply<v1::PutModelOverrideResponse> reply);
+  void Handle(const Caller& c, const v1::DeleteModelOverrideRequest& r, Reply<v1::DeleteModelOverrideResponse> reply);
+
+  void Handle(const Caller& c, const v1::GetClusterStatusRequest& r, Reply<v1::GetClusterStatusResponse> reply);
+  void Handle(const Caller& c, const v1::GetNodeStatusRequest& r, Reply<v1::GetNodeStatusResponse> reply);
+  void Handle(const Caller& c, const v1::GetProviderStatusRequest& r, Reply<v1::GetProviderStatusResponse> reply);
+  void Handle(const Caller& c, const v1::GetEffectiveConfigRequest& r, Reply<v1::GetEffectiveConfigResponse> reply);
+  void Handle(const Caller& c, const v1::GetUsageSummaryRequest& r, Reply<v1::GetUsageSummaryResponse> reply);
+  void Handle(const Caller& c, const v1::ListUsageRequest& r, Reply<v1::ListUsageResponse> reply);
+  void Handle(const Caller& c, const v1::ListEventsRequest& r, Reply<v1::ListEventsResponse> reply);
+
+ private:
+  Deps deps_;
+};
+
+}  // namespace aurora::admin

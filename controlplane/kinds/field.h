@@ -1,0 +1,40 @@
+// Field-level validation: one sentence per mistake that names the field, the value and what is
+// allowed. Source: ours. Thread: stateless. Errors: InvalidArgument "field: …"; the part before the
+// first ':' is the field.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+
+namespace aurora::kinds {
+
+inline constexpr size_t kNameBytesMax = 128;
+inline constexpr size_t kDescriptionBytesMax = 1024;
+inline constexpr size_t kPathBytesMax = 256;
+inline constexpr size_t kListMax = 1000;
+inline constexpr size_t kUrlBytesMax = 2048;
+
+// "field: what is wrong".
+absl::Status Bad(std::string_view field, std::string_view what);
+// The field a Bad status is about; "" when there is none.
+std::string FieldOf(const absl::Status& status);
+
+// 1..128 bytes of [A-Za-z0-9._:/@+-], starting with a letter or digit.
+absl::Status CheckName(std::string_view field, std::string_view value);
+// The same without '/': what is one segment of a URL.
+absl::Status CheckSegment(std::string_view field, std::string_view value);
+// UTF-8 text without control characters.
+absl::Status CheckText(std::string_view field, std::string_view value, size_t bytes_max);
+absl::Status CheckRange(std::string_view field, int64_t value, int64_t min, int64_t max);
+// "/a/b": starts with '/', no empty or dot segments; "" is allowed.
+absl::Status CheckUserPath(std::string_view field, std::string_view value);
+// A model pattern: a name, "provider/", or either with a trailing '*'.
+absl::Status CheckPattern(std::string_view field, std::string_view value);
+absl::Status CheckCount(std::string_view field, int count, size_t max);
+
+std::string Indexed(std::string_view field, int index);
+
+}  // namespace aurora::kinds

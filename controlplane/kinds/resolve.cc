@@ -1,0 +1,162 @@
+#include "controlplane/kinds/resolve.h"
+
+#include <algorithm>
+#include <set>
+#include <vector>
+
+#include "aurora/v1/policy.pb.h"
+#include "controlplane/kinds/validate.h"
+#include "shared/base/status.h"
+#include "shared/schema/kinds.h"
+
+namespace aurora::kinds {
+namespace {
+
+using Value = absl::StatusOr<std::optional<std::string>>;
+
+template <class Spec>
+absl::StatusOr<Spec> Decode(const replication::Sibling& sibling) {
+  Spec spec;
+  if (!spec.ParseFromString(sibling.spec)) {
+    return InvalidArgument("the stored value does not parse");
+  }
+  AURORA_RETURN_IF_ERROR(Validate(spec));
+  return spec;
+}
+
+// Provider, Model, Alias, ModelOverride: the newest write; a delete beats an older edit.
+template <class Spec>
+Value ResolveNewest(const replication::Row& row) {
+  const replication::Sibling* newest = row.Newest();
+  if (newest == nullptr || newest->deleted) {
+    return std::nullopt;
+  }
+  AURORA_RETURN_IF_ERROR(Decode<Spec>(*newest).status());
+  return newest->spec;
+}
+
+int64_t Stricter(int64_t a, int64_t b) {
+  return a == 0 ? b : b == 0 ? a : std::min(a, b);
+}  // 0 = no limit
+
+void TakeStricterLimits(const v1::RateLimits& other, v1::RateLimits& limits) {
+  limits.set_requests_per_minute(
+      Stricter(limits.requests_per_minute(), other.requests_per_minute()));
+  limits.set_requests_per_day(Stricter(limits.requests_per_day(), other.requests_per_day()));
+  limits.set_tokens_per_minute(Stricter(limits.tokens_per_minute(), other.tokens_per_minute()));
+  limits.set_tokens_per_day(Stricter(limits.tokens_per_day(), other.tokens_per_day()));
+  limits.set_concurrent_requests(
+      Stricter(limits.concurrent_requests(), other.concurrent_requests()));
+}
+
+bool Earlier(const google::protobuf::Timestamp& a, const google::protobuf::Timestamp& b) {
+  return a.seconds() != b.seconds() ? a.seconds() < b.seconds() : a.nanos() < b.nanos();
+}
+
+// [A4] absent = any, present and empty = none; two present lists meet in their intersection.
+void Intersect(bool other_present, const v1::StringList& other, bool present,
+               v1::StringList* list) {
+  if (!other_present) {
+    return;
+  }
+  if (!present) {
+    *list = other;
+    return;
+  }
+  const std::set<std::string> allowed(other.values().begin(), other.values().end());
+  v1::StringList both;
+  for (const std::string& v : list->values()) {
+    if (allowed.contains(v)) {
+      both.add_values(v);
+    }
+  }
+  *list = both;
+}
+
+template <class List>
+void Union(const List& other, List* list) {
+  std::set<std::string> all(list->begin(), list->end());
+  all.insert(other.begin(), other.end());
+  list->Clear();
+  for (const std::string& v : all) {
+    list->Add(std::string(v));
+  }
+}
+
+void MergeConcurrent(const v1::AuthKeySpec& other, v1::AuthKeySpec& spec) {
+  TakeStricterLimits(other.rate_limits(), *spec.mutable_rate_limits());
+  if (other.has_expires_at() &&
+      (!spec.has_expires_at() || Earlier(other.expires_at(), spec.expires_at()))) {
+    *spec.mutable_expires_at() = other.expires_at();
+  }
+  const bool had_providers = spec.has_allowed_providers();
+  if (other.has_allowed_providers()) {
+    Intersect(true, other.allowed_providers(), had_providers, spec.mutable_allowed_providers());
+  }
+  const bool had_models = spec.has_allowed_models();
+  if (other.has_allowed_models()) {
+    Intersect(true, other.allowed_models(), had_models, spec.mutable_allowed_models());
+  }
+  Union(other.denied_models(), spec.mutable_denied_models());
+  for (const v1::KeySecret& s : other.secrets()) {
+    const bool known =
+        std::any_of(spec.secrets().begin(), spec.secrets().end(),
+                    [&](const v1::KeySecret& mine) { return mine.sha256() == s.sha256(); });
+    if (!known) {
+      *spec.add_secrets() = s;
+    }
+  }
+}
+
+Value ResolveAuthKey(const replication::Row& row) {
+  const replication::Sibling* newest = row.Newest();
+  const bool deleted = std::any_of(row.siblings.begin(), row.siblings.end(),
+                                   [](const auto& s) { return s.deleted; });
+  if (newest == nullptr || deleted) {
+    return std::nullopt;  // [A3] delete wins
+  }
+  AURORA_ASSIGN_OR_RETURN(v1::AuthKeySpec spec, Decode<v1::AuthKeySpec>(*newest));
+  for (const replication::Sibling& sibling : row.siblings) {
+    if (&sibling != newest) {
+      AURORA_ASSIGN_OR_RETURN(v1::AuthKeySpec other, Decode<v1::AuthKeySpec>(sibling));
+      MergeConcurrent(other, spec);
+    }
+  }
+  std::vector<v1::KeySecret> working;  // [A5] union over siblings minus revoked
+  for (const v1::KeySecret& s : spec.secrets()) {
+    if (!row.facts.revoked.contains(s.sha256())) {
+      working.push_back(s);
+    }
+  }
+  std::sort(working.begin(), working.end(),
+            [](const v1::KeySecret& a, const v1::KeySecret& b) { return a.sha256() < b.sha256(); });
+  spec.clear_secrets();
+  for (v1::KeySecret& s : working) {
+    *spec.add_secrets() = std::move(s);
+  }
+  v1::AuthKeyResolved resolved;
+  *resolved.mutable_spec() = std::move(spec);
+  resolved.set_enabled(!row.facts.Disabled());
+  if (row.facts.ended_at) {
+    const auto ms = static_cast<int64_t>(row.facts.ended_at->unix_ms);
+    resolved.mutable_deactivated_at()->set_seconds(ms / 1000);
+    resolved.mutable_deactivated_at()->set_nanos(static_cast<int32_t>(ms % 1000) * 1'000'000);
+  }
+  return resolved.SerializeAsString();
+}
+
+constexpr Kind kKinds[] = {
+    {schema::kAuthKey, ResolveAuthKey},
+    {schema::kProvider, ResolveNewest<v1::ProviderSpec>},
+    {schema::kModel, ResolveNewest<v1::ModelSpec>},
+    {schema::kAlias, ResolveNewest<v1::AliasSpec>},
+    {schema::kModelOverride, ResolveNewest<v1::ModelOverrideSpec>},
+};
+
+}  // namespace
+
+std::span<const Kind> All() {
+  return kKinds;
+}
+
+}  // namespace aurora::kinds
