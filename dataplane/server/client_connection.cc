@@ -301,7 +301,7 @@ void ClientConnection::FinishExchange(bool close) {
   } else {
     const model::UsageRecord& record = exchange_->record();
     loop_.metrics.Finish(begun_, method_, record);
-    if (!loop_.usage(record)) {
+    if (loop_.usage && !loop_.usage(record)) {
       loop_.metrics.usage_dropped.Add();
     }
     loop_.GiveExchange(std::move(exchange_));

@@ -45,7 +45,7 @@ struct ServerOptions {
   std::optional<model::Provider> admin;
 };
 
-// Takes the record of a finished exchange; false = it was dropped. Called on the loop.
+// Takes the record of a finished exchange; false = it was dropped. Called on the loop. May be empty.
 using UsageSink = std::function<bool(const model::UsageRecord&)>;
 
 struct LoopState {

@@ -1,0 +1,396 @@
+#include "dataplane/main/process.h"
+
+#include <sched.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <thread>
+#include <utility>
+
+#include "shared/crypto/random.h"
+#include "shared/log/log.h"
+
+namespace aurora::server {
+namespace {
+
+constexpr Duration kTick = Duration::Millis(50);
+constexpr Duration kPatience = Duration::Seconds(2);  // for locks and ports of a process that was just killed
+
+uint64_t BoottimeNs() {
+  timespec t{};
+  clock_gettime(CLOCK_BOOTTIME, &t);
+  return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(t.tv_nsec);
+}
+
+uint64_t RandomWord() {
+  uint64_t word = 0;
+  const std::string bytes = crypto::RandomBytes(sizeof word);
+  std::memcpy(&word, bytes.data(), sizeof word);
+  return word | 1;  // 0 means "none" in the role page
+}
+
+size_t LoopCount(const config::Server& server) {
+  if (server.loops > 0) {
+    return static_cast<size_t>(server.loops);
+  }
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  const int count = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+  return std::min(static_cast<size_t>(std::max(count, 1)), rolepage::kMaxLoops);
+}
+
+// `open` again and again until it answers something else than `retried`, or kPatience is over.
+template <class F>
+auto WithPatience(absl::StatusCode retried, F open) -> decltype(open()) {
+  const Instant give_up = uv::Loop::Now() + kPatience;
+  for (;;) {
+    auto result = open();
+    if (result.ok() || result.status().code() != retried || uv::Loop::Now() >= give_up) {
+      return result;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
+int64_t FileStamp(const std::string& path) {
+  struct stat s {};
+  return stat(path.c_str(), &s) == 0 ? static_cast<int64_t>(s.st_mtim.tv_sec) * 1'000'000'000 + s.st_mtim.tv_nsec : 0;
+}
+
+ServerOptions OptionsFrom(const config::Config& config, OutboundProxy proxy, size_t loops) {
+  ServerOptions options;
+  options.exchange.body_bytes_max = static_cast<uint64_t>(config.server.limits.body_max_bytes);
+  options.exchange.head_timeout = config.server.limits.head_timeout;
+  options.exchange.body_timeout = config.server.limits.body_timeout;
+  options.exchange.keepalive_comment = config.server.keepalive_interval;
+  options.exchange.revoke_running_streams = config.server.revoke_running_streams;
+  options.exchange.node_id = config.cluster.node_id;
+  options.head_timeout = config.server.limits.head_timeout;
+  options.idle_timeout = config.server.limits.idle_timeout;
+  options.connections_max = std::max<size_t>(1, static_cast<size_t>(config.server.limits.connections_max) / loops);
+  options.high_watermark_bytes = static_cast<size_t>(config.server.slow_client_watermark_bytes);
+  options.low_watermark_bytes = options.high_watermark_bytes / 4;
+  options.proxy = std::move(proxy);
+  if (config.admin.ForwardOn(config.server.listen)) {
+    model::Provider admin;
+    admin.name = "admin";
+    admin.host = config::IsWildcardHost(config.admin.rest_listen.host) ? "127.0.0.1" : config.admin.rest_listen.host;
+    admin.port = config.admin.rest_listen.port;
+    options.admin = std::move(admin);
+  }
+  return options;
+}
+
+}  // namespace
+
+Process::Process(config::Config config) : config_(std::move(config)) {}
+
+absl::StatusOr<std::unique_ptr<Process>> Process::Create(config::Config config, std::string_view version) {
+  std::unique_ptr<Process> process(new Process(std::move(config)));
+  AURORA_RETURN_IF_ERROR(process->Open(version));
+  return process;
+}
+
+absl::Status Process::Open(std::string_view version) {
+  AURORA_RETURN_IF_ERROR(OpenDirectories());
+  registry_ = std::make_unique<metrics::Registry>("data-plane", version, "");
+  AURORA_RETURN_IF_ERROR(StartWorkers());
+  AURORA_RETURN_IF_ERROR(OpenOps());
+  StartPolicy();
+  tick_ = std::make_unique<uv::Timer>(loop_, [this] { Tick(); });
+  tick_->StartRepeating(kTick);
+  term_ = std::make_unique<uv::Signal>(loop_, SIGTERM, [this] { Stopping(); });
+  interrupt_ = std::make_unique<uv::Signal>(loop_, SIGINT, [this] { Stopping(); });
+  return absl::OkStatus();
+}
+
+absl::Status Process::OpenDirectories() {
+  for (const std::string& directory : {config_.storage.state_dir, config_.storage.runtime_dir}) {
+    std::error_code error;
+    std::filesystem::create_directories(directory, error);
+    if (error) {
+      return InvalidArgument(directory + ": " + error.message() +
+                             ": create it for this user or set storage.state_dir and storage.runtime_dir");
+    }
+  }
+  auto lock = WithPatience(absl::StatusCode::kUnavailable, [&] {
+    return rolepage::LockFile::Acquire(config_.storage.state_dir + "/dataplane.lock");
+  });
+  AURORA_RETURN_IF_ERROR(lock.status());
+  lock_.emplace(*std::move(lock));
+  auto page = WithPatience(absl::StatusCode::kUnavailable, [&] {
+    return rolepage::DataPage::Open(config_.storage.runtime_dir + "/role.page", LoopCount(config_.server), RandomWord());
+  });
+  AURORA_RETURN_IF_ERROR(page.status());
+  page_ = *std::move(page);
+  return absl::OkStatus();
+}
+
+absl::Status Process::StartWorkers() {
+  const size_t loops = LoopCount(config_.server);
+  AURORA_ASSIGN_OR_RETURN(OutboundProxy proxy, OutboundProxy::Create(config_.proxy));
+  AURORA_ASSIGN_OR_RETURN(Listeners listeners, BindListeners(config_.server.listen, static_cast<int>(loops), kPatience,
+                                                             "server.listen"));
+  ops_ = std::make_unique<Ops>(loops);
+  std::vector<std::shared_ptr<LoopMetrics>> counters;
+  const ServerOptions options = OptionsFrom(config_, std::move(proxy), loops);
+  for (size_t i = 0; i < loops; ++i) {
+    counters.push_back(std::make_shared<LoopMetrics>());
+    Worker::Options worker;
+    worker.index = i;
+    worker.seed = RandomWord();
+    worker.server = options;
+    worker.metrics = counters.back();
+    worker.ops = ops_.get();
+    worker.on_tick = [this](size_t index) { page_->CopyCloseSeq(index); };
+    workers_.push_back(std::make_unique<Worker>(std::move(worker)));
+  }
+  source_ = std::make_shared<MetricsSource>(std::move(counters));
+  registry_->Add(source_);
+  AURORA_RETURN_IF_ERROR(LoadCertificate());
+  for (size_t i = 0; i < loops; ++i) {
+    AURORA_RETURN_IF_ERROR(workers_[i]->Listen(std::move(listeners.fds[i])));
+  }
+  for (const auto& worker : workers_) {
+    worker->Start();
+  }
+  log::Info("listening", {{"address", config_.server.listen.host}, {"port", listeners.port}, {"loops", loops}});
+  return absl::OkStatus();
+}
+
+absl::Status Process::OpenOps() {
+  httpd::Server::Options options;
+  options.host = config::IsWildcardHost(config_.metrics.dataplane_listen.host) ? "0.0.0.0"
+                                                                              : config_.metrics.dataplane_listen.host;
+  options.port = config_.metrics.dataplane_listen.port;
+  auto server = WithPatience(absl::StatusCode::kAlreadyExists, [&] {
+    return httpd::Server::Open(loop_, options, [this](httpd::Request request, httpd::Responder responder) {
+      Answer(request, responder);
+    });
+  });
+  if (!server.ok()) {
+    return WithContext("metrics.dataplane_listen: stop who listens there or choose another address", server.status());
+  }
+  httpd_ = *std::move(server);
+  return absl::OkStatus();
+}
+
+void Process::Answer(const httpd::Request& request, const httpd::Responder& responder) {
+  if (request.path == "/metrics") {
+    responder.Send({.status = 200,
+                    .content_type = std::string(metrics::Registry::kContentType),
+                    .headers = {},
+                    .body = registry_->Render()});
+  } else if (Ops::IsOpsPath(request.path)) {
+    OpsAnswer answer = ops_->Answer(request.path, uv::Loop::Now());
+    responder.Send(
+        {.status = answer.status, .content_type = "application/json", .headers = {}, .body = std::move(answer.body)});
+  } else {
+    responder.Send(404, "not found; here are /metrics, /livez, /readyz, /health, /active, /passive and /leader\n");
+  }
+}
+
+void Process::StartPolicy() {
+  ops_->SetDiscovering(true);
+  snapshot::DiscoveryOptions discovery;
+  discovery.on_models = [this](const std::string& provider, const std::vector<snapshot::DiscoveredModel>& models) {
+    std::lock_guard lock(mutex_);
+    if (reader_ != nullptr) {
+      reader_->SetDiscovered(provider, models);
+    }
+  };
+  discovery_ = std::make_unique<snapshot::Discovery>(std::move(discovery));
+  snapshot::ReaderOptions options;
+  options.path = config_.storage.state_dir + "/aurora.db";
+  options.environment = config_.providers;
+  options.encryption_key = config_.storage.encryption_key;
+  options.publish = [this](std::shared_ptr<const model::Snapshot> s) { Published(std::move(s)); };
+  options.on_state = [this](const snapshot::ReaderState& state) { PolicyState(state); };
+  auto reader = std::make_unique<snapshot::Reader>(std::move(options));
+  std::lock_guard lock(mutex_);
+  reader_ = std::move(reader);
+}
+
+// On the reader's thread.
+void Process::Published(std::shared_ptr<const model::Snapshot> snapshot) {
+  for (const auto& worker : workers_) {
+    worker->Publish(snapshot);
+  }
+  discovery_->SetCatalog(snapshot->catalog);
+  source_->SetRevision(snapshot->revision);
+  source_->SetLoaded(std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+                         .count());
+  ops_->SetPolicyProblem("");
+  std::lock_guard lock(mutex_);
+  published_.push_back(std::move(snapshot));
+}
+
+// On the reader's thread. A problem takes no policy away, so it counts only while there is none.
+void Process::PolicyState(const snapshot::ReaderState& state) {
+  for (const auto& [what, why] : state.problems) {
+    log::Warn("policy left out", {{"what", what}, {"why", why}});
+  }
+  if (state.file == snapshot::FileState::kOk) {
+    return;
+  }
+  log::Warn("policy file", {{"state", snapshot::ToString(state.file)}, {"detail", state.detail}});
+  std::lock_guard lock(mutex_);
+  if (published_.empty()) {
+    ops_->SetPolicyProblem(std::string(snapshot::ToString(state.file)) + ": " + state.detail);
+  }
+}
+
+absl::Status Process::LoadCertificate() {
+  if (!config_.server.tls.enabled()) {
+    return absl::OkStatus();
+  }
+  certificate_stamp_ = FileStamp(config_.server.tls.cert) ^ FileStamp(config_.server.tls.key);
+  for (const auto& worker : workers_) {
+    auto context = tls::ServerContext::Load(
+        {.certificate_file = config_.server.tls.cert, .key_file = config_.server.tls.key});
+    if (!context.ok()) {
+      return WithContext("server.tls", context.status());
+    }
+    worker->SetCertificate(*std::move(context));
+  }
+  return absl::OkStatus();
+}
+
+void Process::ReloadCertificate() {
+  if (!config_.server.tls.enabled() ||
+      (FileStamp(config_.server.tls.cert) ^ FileStamp(config_.server.tls.key)) == certificate_stamp_) {
+    return;
+  }
+  const absl::Status status = LoadCertificate();
+  if (status.ok()) {
+    log::Info("certificate reloaded", {{"file", config_.server.tls.cert}});
+  } else {
+    log::Error("certificate not reloaded; the old one stays", {{"error", status}});
+  }
+}
+
+void Process::PublishRolePage() {
+  uint64_t applied = ~uint64_t{0};
+  int64_t in_flight = 0;
+  for (const auto& worker : workers_) {
+    applied = std::min(applied, worker->applied_seq());
+    in_flight += worker->in_flight();
+  }
+  std::shared_ptr<const model::Snapshot> latest;
+  {
+    std::lock_guard lock(mutex_);
+    if (!published_.empty()) {
+      latest = published_.back();
+    }
+  }
+  // The revision is "epoch-seq"; sequences of an older epoch are not comparable, so they wait for the newest.
+  const uint64_t epoch = latest == nullptr ? 0 : std::strtoull(latest->revision.c_str(), nullptr, 10);
+  page_->SetTick(BoottimeNs());
+  page_->SetApplied({.epoch = epoch, .seq = applied});
+  page_->SetInFlight(static_cast<uint64_t>(std::max<int64_t>(in_flight, 0)));
+  page_->SetReady(ops_->Answer("/readyz", uv::Loop::Now()).status == 200);
+}
+
+void Process::RetireSnapshots() {
+  std::lock_guard lock(mutex_);
+  if (reader_ == nullptr) {
+    return;
+  }
+  // The latest stays; an older one that nobody else holds goes back to be freed off the loops.
+  for (size_t i = 0; i + 1 < published_.size();) {
+    if (published_[i].use_count() == 1) {
+      reader_->Retire(std::move(published_[i]));
+      published_.erase(published_.begin() + static_cast<std::ptrdiff_t>(i));
+    } else {
+      ++i;
+    }
+  }
+}
+
+void Process::Tick() {
+  PublishRolePage();
+  RetireSnapshots();
+  ops_->SetDiscovering(!discovery_->first_round_done());
+  source_->SetControlPlaneConnected(page_->ControlPlaneAlive());
+  if (config_.cluster.enabled && config_.cluster.failover_mode == config::FailoverMode::kActivePassive) {
+    const auto leader = page_->leader();
+    ops_->SetRole(page_->GateOpen(BoottimeNs()),
+                  R"({"enabled":true,"leader_id":")" + (leader ? leader->node_id : std::string()) + R"(","term":)" +
+                      std::to_string(leader ? leader->term : 0) + "}");
+  }
+  if (++tick_count_ % 20 == 0) {
+    ReloadCertificate();
+  }
+  Advance();
+}
+
+void Process::Stopping() {
+  if (phase_ != Phase::kServing) {
+    log::Warn("told to stop again: ending at once");
+    log::Flush();
+    std::_Exit(1);
+  }
+  log::Info("draining", {{"grace", config_.server.drain_grace}, {"timeout", config_.server.drain_timeout}});
+  ops_->SetDraining();
+  page_->SetDraining(true);
+  phase_ = Phase::kGrace;
+  phase_ends_ = uv::Loop::Now() + config_.server.drain_grace;
+}
+
+void Process::Advance() {
+  const Instant now = uv::Loop::Now();
+  if (phase_ == Phase::kGrace && now >= phase_ends_) {
+    for (const auto& worker : workers_) {
+      worker->StopAccepting();
+    }
+    phase_ = Phase::kDraining;
+    phase_ends_ = now + config_.server.drain_timeout;
+    return;  // the loops must have heard it before the count below means anything
+  }
+  if (phase_ != Phase::kDraining) {
+    return;
+  }
+  int64_t in_flight = 0;
+  for (const auto& worker : workers_) {
+    in_flight += worker->in_flight();
+  }
+  if (in_flight > 0 && now < phase_ends_) {
+    return;
+  }
+  uint64_t cut = 0;
+  for (const auto& worker : workers_) {
+    worker->Stop();
+    cut += worker->cut_count();
+  }
+  log::Info("drained", {{"cut", cut}});
+  phase_ = Phase::kEnded;
+  loop_.Stop();
+}
+
+int Process::Run() {
+  loop_.Run();
+  return 0;
+}
+
+Process::~Process() {
+  std::unique_ptr<snapshot::Reader> reader;
+  {
+    std::lock_guard lock(mutex_);
+    reader = std::move(reader_);
+  }
+  reader.reset();  // before the discovery it feeds, and before the workers it publishes to
+  discovery_.reset();
+  workers_.clear();
+  tick_.reset();
+  term_.reset();
+  interrupt_.reset();
+  httpd_.reset();
+}
+
+}  // namespace aurora::server
