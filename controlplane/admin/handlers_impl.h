@@ -1,0 +1,132 @@
+// What the handlers share: replies, writes with propagation, pages. Internal to controlplane/admin.
+// Source: ours. Thread: as handlers.h. Errors: as handlers.h.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "controlplane/admin/handlers.h"
+#include "google/protobuf/timestamp.pb.h"
+#include "shared/base/status.h"
+
+namespace aurora::admin {
+
+inline constexpr int kPageDefault = 100;
+inline constexpr int kPageMax = 1000;
+inline constexpr int64_t kWaitMsDefault = 2000;
+inline constexpr int64_t kWaitMsMax = 60'000;
+
+inline void SetMillis(int64_t unix_ms, google::protobuf::Timestamp* t) {
+  t->set_seconds(unix_ms / 1000);
+  t->set_nanos(static_cast<int32_t>(unix_ms % 1000) * 1'000'000);
+}
+
+template <class Proto>
+absl::StatusOr<Proto> DecodeStored(std::string_view bytes) {
+  Proto proto;
+  if (!proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return DataLoss("a stored value does not parse; restore a backup or write it again");
+  }
+  return proto;
+}
+
+// Runs `read` on the store thread and replies with what it made.
+template <class Response, class Read>
+void ReplyFromStore(store::Store& store, Reply<Response> reply, Read read) {
+  struct Job {
+    Reply<Response> reply;
+    Response response;
+  };
+  auto job = std::make_shared<Job>(Job{std::move(reply), {}});
+  store.Read(
+      [job, read](store::Reader& reader) -> absl::Status { return read(reader, &job->response); },
+      [job](absl::Status status) {
+        if (status.ok()) {
+          job->reply(std::move(job->response));
+        } else {
+          job->reply(status);
+        }
+      });
+}
+
+// Submits, then answers with `fill`'s response and the propagation that `options` ask for.
+// fill: absl::Status(const store::WriteResult&, Response*).
+template <class Response, class Fill>
+void ReplyToWrite(const Deps& deps, store::WriteRequest request, const v1::WriteOptions& options,
+                  v1::WaitFor wait_default, Reply<Response> reply, Fill fill) {
+  if (options.timeout_ms() < 0 || options.timeout_ms() > kWaitMsMax) {
+    reply(InvalidArgument("timeout_ms: " + std::to_string(options.timeout_ms()) +
+                          " is out of range; allowed are 0 to " + std::to_string(kWaitMsMax)));
+    return;
+  }
+  const v1::WaitFor wait =
+      options.wait() == v1::WAIT_FOR_UNSPECIFIED ? wait_default : options.wait();
+  const Duration timeout =
+      Duration::Millis(options.timeout_ms() == 0 ? kWaitMsDefault : options.timeout_ms());
+  auto shared = std::make_shared<Reply<Response>>(std::move(reply));
+  const Enforcement& enforcement = deps.enforcement;
+  deps.store->Submit(std::move(request), [shared, fill, wait, timeout,
+                                          &enforcement](absl::StatusOr<store::WriteResult> result) {
+    if (!result.ok()) {
+      (*shared)(result.status());
+      return;
+    }
+    auto response = std::make_shared<Response>();
+    if (absl::Status status = fill(*result, response.get()); !status.ok()) {
+      (*shared)(status);
+      return;
+    }
+    if (wait != v1::WAIT_FOR_ALL) {
+      *response->mutable_propagation() = enforcement.now(result->entry.seq);
+      (*shared)(std::move(*response));
+      return;
+    }
+    enforcement.wait(result->entry.seq, timeout, [shared, response](v1::Propagation propagation) {
+      *response->mutable_propagation() = std::move(propagation);
+      (*shared)(std::move(*response));
+    });
+  });
+}
+
+inline store::AuditEntry AuditOf(const Caller& caller, std::string_view action) {
+  store::AuditEntry entry;
+  entry.actor = caller.actor;
+  entry.action = action;
+  return entry;
+}
+
+struct Page {
+  size_t size = kPageDefault;
+  std::string after;
+};
+// page_size 0 = the default; too large = the maximum; negative = InvalidArgument.
+absl::StatusOr<Page> PageOf(int page_size, const std::string& page_token);
+
+// Lists one kind; add: absl::Status(const store::Entry&, Response*).
+template <class Response, class Add>
+absl::Status ListInto(store::Reader& reader, std::string_view kind, const Page& page,
+                      Response* response, Add add) {
+  AURORA_ASSIGN_OR_RETURN(auto entries, reader.List(kind, page.after, page.size + 1));
+  for (size_t i = 0; i < entries.size() && i < page.size; ++i) {
+    AURORA_RETURN_IF_ERROR(add(entries[i], response));
+  }
+  if (entries.size() > page.size) {
+    response->set_next_page_token(entries[page.size - 1].id);
+  }
+  return absl::OkStatus();
+}
+
+// The value in force; NotFound when there is none.
+inline absl::StatusOr<store::Entry> GetLive(store::Reader& reader, std::string_view kind,
+                                            std::string_view id) {
+  auto entry = reader.Get(kind, id);
+  if (absl::IsNotFound(entry.status()) || (entry.ok() && !entry->resolved)) {
+    return NotFound("no " + std::string(kind) + " \"" + std::string(id.substr(0, 200)) + "\"");
+  }
+  return entry;
+}
+
+}  // namespace aurora::admin
