@@ -133,6 +133,7 @@ TEST_CASE("text that is not TOML is placed by line and column") {
   CHECK(lines[0].starts_with("t.toml:1:"));
   CHECK(lines[0].find("not TOML") != std::string::npos);
   CHECK(MistakesOf("[,").size() == 1);
+  CHECK(MistakesOf("\xcf\xbb").size() == 1);
 }
 
 TEST_CASE("several mistakes are several lines, each whole") {
