@@ -42,7 +42,9 @@ class Arena {
   }
   std::string_view Copy(std::string_view s) {
     char* p = Allocate(s.size());
-    std::memcpy(p, s.data(), s.size());
+    if (!s.empty()) {
+      std::memcpy(p, s.data(), s.size());
+    }
     return {p, s.size()};
   }
 

@@ -19,7 +19,9 @@ class FixedString {
   FixedString() = default;
   FixedString& operator=(std::string_view s) {
     size_ = static_cast<uint16_t>(std::min(s.size(), N));
-    std::memcpy(data_.data(), s.data(), size_);
+    if (size_ > 0) {
+      std::memcpy(data_.data(), s.data(), size_);
+    }
     return *this;
   }
   std::string_view view() const { return {data_.data(), size_}; }

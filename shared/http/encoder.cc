@@ -45,6 +45,9 @@ struct Decimal {
 }  // namespace
 
 void Buffer::Append(std::string_view bytes) {
+  if (bytes.empty()) {  // its data() may be null, which memcpy must not see
+    return;
+  }
   if (bytes.size() > capacity_ - size_) {
     overflow_ = true;
     return;

@@ -1,4 +1,4 @@
-// SSE framing: two chunkings of the same bytes give the same events, and no byte is lost.
+// SSE framing: two chunkings of the same bytes give the same events.
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -13,7 +13,6 @@ std::vector<std::string> Split(std::string_view text, size_t piece) {
   aurora::llm::SseSplitter splitter;
   std::vector<std::string> data;
   std::string carry;
-  size_t seen = 0;
   const auto end = [&] {
     std::string scratch(carry.size() + 1, '\0');
     const aurora::llm::SseEvent event = aurora::llm::ParseSseEvent(carry, scratch.data());
@@ -29,7 +28,6 @@ std::vector<std::string> Split(std::string_view text, size_t piece) {
       const auto step = splitter.Next(part);
       AURORA_CHECK(step.bytes > 0 && step.bytes <= part.size());
       carry += part.substr(0, step.bytes);
-      seen += step.bytes;
       part.remove_prefix(step.bytes);
       if (step.complete) {
         end();
