@@ -108,6 +108,14 @@ absl::Status CheckRange(std::string_view field, int64_t value, int64_t min, int6
   return absl::OkStatus();
 }
 
+absl::Status CheckTime(std::string_view field, int64_t seconds, int32_t nanos) {
+  constexpr int64_t kYear10000 = 253'402'300'800;
+  if (seconds < 0 || seconds >= kYear10000 || nanos < 0 || nanos >= 1'000'000'000) {
+    return Bad(field, "is out of range; allowed are 1970-01-01T00:00:00Z to the end of year 9999");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckUserPath(std::string_view field, std::string_view value) {
   if (value.empty()) {
     return absl::OkStatus();
@@ -115,7 +123,8 @@ absl::Status CheckUserPath(std::string_view field, std::string_view value) {
   AURORA_RETURN_IF_ERROR(CheckText(field, value, kPathBytesMax));
   if (value.front() != '/' || (value.size() > 1 && value.back() == '/') ||
       value.find("//") != std::string_view::npos || value.find("/../") != std::string_view::npos ||
-      value.ends_with("/..")) {
+      value.find("/./") != std::string_view::npos || value.ends_with("/..") ||
+      value.ends_with("/.")) {
     return Bad(field, Quote(value) +
                           " is not a path; it looks like /team/project, without a trailing slash");
   }

@@ -29,6 +29,8 @@ absl::Status CheckSegment(std::string_view field, std::string_view value);
 // UTF-8 text without control characters.
 absl::Status CheckText(std::string_view field, std::string_view value, size_t bytes_max);
 absl::Status CheckRange(std::string_view field, int64_t value, int64_t min, int64_t max);
+// What RFC 3339 can write and is not before 1970.
+absl::Status CheckTime(std::string_view field, int64_t seconds, int32_t nanos);
 // "/a/b": starts with '/', no empty or dot segments; "" is allowed.
 absl::Status CheckUserPath(std::string_view field, std::string_view value);
 // A model pattern: a name, "provider/", or either with a trailing '*'.

@@ -54,23 +54,22 @@ bool Earlier(const google::protobuf::Timestamp& a, const google::protobuf::Times
 }
 
 // [A4] absent = any, present and empty = none; two present lists meet in their intersection.
-void Intersect(bool other_present, const v1::StringList& other, bool present,
-               v1::StringList* list) {
-  if (!other_present) {
-    return;
-  }
-  if (!present) {
-    *list = other;
-    return;
-  }
-  const std::set<std::string> allowed(other.values().begin(), other.values().end());
-  v1::StringList both;
-  for (const std::string& v : list->values()) {
-    if (allowed.contains(v)) {
-      both.add_values(v);
+// Sorted, so that the order in which siblings are merged does not show.
+void Intersect(const v1::StringList& other, bool present, v1::StringList* list) {
+  const std::set<std::string> theirs(other.values().begin(), other.values().end());
+  std::set<std::string> both = theirs;
+  if (present) {
+    both.clear();
+    for (const std::string& v : list->values()) {
+      if (theirs.contains(v)) {
+        both.insert(v);
+      }
     }
   }
-  *list = both;
+  list->clear_values();
+  for (const std::string& v : both) {
+    list->add_values(v);
+  }
 }
 
 template <class List>
@@ -83,6 +82,21 @@ void Union(const List& other, List* list) {
   }
 }
 
+// A rotation's end of overlap must survive an edit made at the same time that did not know of it.
+void UniteSecrets(const v1::AuthKeySpec& other, v1::AuthKeySpec& spec) {
+  for (const v1::KeySecret& s : other.secrets()) {
+    const auto mine =
+        std::find_if(spec.mutable_secrets()->begin(), spec.mutable_secrets()->end(),
+                     [&](const v1::KeySecret& known) { return known.sha256() == s.sha256(); });
+    if (mine == spec.mutable_secrets()->end()) {
+      *spec.add_secrets() = s;
+    } else if (s.has_not_after() &&
+               (!mine->has_not_after() || Earlier(s.not_after(), mine->not_after()))) {
+      *mine->mutable_not_after() = s.not_after();
+    }
+  }
+}
+
 void MergeConcurrent(const v1::AuthKeySpec& other, v1::AuthKeySpec& spec) {
   TakeStricterLimits(other.rate_limits(), *spec.mutable_rate_limits());
   if (other.has_expires_at() &&
@@ -91,21 +105,14 @@ void MergeConcurrent(const v1::AuthKeySpec& other, v1::AuthKeySpec& spec) {
   }
   const bool had_providers = spec.has_allowed_providers();
   if (other.has_allowed_providers()) {
-    Intersect(true, other.allowed_providers(), had_providers, spec.mutable_allowed_providers());
+    Intersect(other.allowed_providers(), had_providers, spec.mutable_allowed_providers());
   }
   const bool had_models = spec.has_allowed_models();
   if (other.has_allowed_models()) {
-    Intersect(true, other.allowed_models(), had_models, spec.mutable_allowed_models());
+    Intersect(other.allowed_models(), had_models, spec.mutable_allowed_models());
   }
   Union(other.denied_models(), spec.mutable_denied_models());
-  for (const v1::KeySecret& s : other.secrets()) {
-    const bool known =
-        std::any_of(spec.secrets().begin(), spec.secrets().end(),
-                    [&](const v1::KeySecret& mine) { return mine.sha256() == s.sha256(); });
-    if (!known) {
-      *spec.add_secrets() = s;
-    }
-  }
+  UniteSecrets(other, spec);
 }
 
 Value ResolveAuthKey(const replication::Row& row) {

@@ -63,6 +63,8 @@ absl::Status Validate(const v1::AuthKeySpec& spec) {
   AURORA_RETURN_IF_ERROR(CheckEach("allowed_models", spec.allowed_models().values(), CheckPattern));
   AURORA_RETURN_IF_ERROR(CheckEach("denied_models", spec.denied_models(), CheckPattern));
   AURORA_RETURN_IF_ERROR(CheckLimits(spec.rate_limits()));
+  AURORA_RETURN_IF_ERROR(
+      CheckTime("expires_at", spec.expires_at().seconds(), spec.expires_at().nanos()));
   AURORA_RETURN_IF_ERROR(CheckCount("secrets", spec.secrets_size(), 10));
   for (const v1::KeySecret& s : spec.secrets()) {
     if (s.sha256().size() != 32) {
