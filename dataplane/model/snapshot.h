@@ -39,6 +39,7 @@ struct Catalog {
 
 class Snapshot {
  public:
+  uint64_t epoch = 0;  // of the control plane's history that seq belongs to
   uint64_t seq = 0;  // the last change entry of aurora.db that is in here
   std::string revision;
   std::array<std::shared_ptr<const KeyShard>, 256> key_shards;

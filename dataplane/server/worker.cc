@@ -68,6 +68,7 @@ void Worker::Adopt(std::shared_ptr<const model::Snapshot> snapshot) {
       connections_[i]->PolicyChanged();
     }
   }
+  applied_epoch_.store(state_.context.snapshot->epoch, std::memory_order_release);
   applied_seq_.store(seq, std::memory_order_release);
 }
 

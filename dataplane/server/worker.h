@@ -51,6 +51,7 @@ class Worker final : private uv::ListenerObserver, private ClientOwner {
   void Post(uv::Mailbox::Task task);
 
   uint64_t applied_seq() const { return applied_seq_.load(std::memory_order_acquire); }
+  uint64_t applied_epoch() const { return applied_epoch_.load(std::memory_order_acquire); }
   int64_t in_flight() const { return options_.metrics->InFlight(); }
   uint64_t cut_count() const { return cut_count_; }
   // Loop thread only.
@@ -78,6 +79,7 @@ class Worker final : private uv::ListenerObserver, private ClientOwner {
   std::unique_ptr<uv::TcpListener> listener_;
   std::shared_ptr<tls::ServerContext> certificate_;
   std::vector<std::unique_ptr<ClientConnection>> connections_;
+  std::atomic<uint64_t> applied_epoch_{0};  // stored before the seq: a pair read across a change understates
   std::atomic<uint64_t> applied_seq_{0};
   std::atomic<uint64_t> cut_count_{0};
   std::thread thread_;

@@ -90,13 +90,15 @@ void Builder::SetDiscovered(std::string_view provider, std::vector<DiscoveredMod
   catalog_stale_ = true;
 }
 
-std::shared_ptr<const model::Snapshot> Builder::Build(uint64_t seq, std::string revision) {
+std::shared_ptr<const model::Snapshot> Builder::Build(uint64_t seq, std::string revision,
+                                                       uint64_t epoch) {
   if (catalog_stale_) {
     catalog_ = BuildCatalog();
     catalog_stale_ = false;
   }
   auto snapshot = std::make_shared<model::Snapshot>();
   snapshot->seq = seq;
+  snapshot->epoch = epoch;
   snapshot->revision = std::move(revision);
   for (size_t i = 0; i < shards_.size(); ++i) {
     snapshot->key_shards[i] = shards_[i];

@@ -42,7 +42,7 @@ class Builder {
   void SetDiscovered(std::string_view provider, std::vector<DiscoveredModel> models);
 
   // The next Snapshot; shares with the last one what did not change.
-  std::shared_ptr<const model::Snapshot> Build(uint64_t seq, std::string revision);
+  std::shared_ptr<const model::Snapshot> Build(uint64_t seq, std::string revision, uint64_t epoch = 0);
 
   // Providers in force, for discovery. Valid after Build.
   const std::shared_ptr<const model::Catalog>& catalog() const { return catalog_; }

@@ -189,7 +189,7 @@ class Reader::Thread {
     }
     // Without any file yet there is still the environment: providers, but no key.
     if (publish && loaded_) {
-      options_.publish(builder_.Build(seq_, Hex(seq_)));
+      options_.publish(builder_.Build(seq_, Hex(seq_), epoch_));
       NoteProblems();
     }
   }
@@ -252,6 +252,7 @@ class Reader::Thread {
     }
     uid_ = uid;
     seq_ = head.seq;
+    epoch_ = head.epoch;
     loaded_ = true;
     return true;
   }
@@ -282,9 +283,12 @@ class Reader::Thread {
     AURORA_ASSIGN_OR_RETURN(sqlite::Transaction tx, sqlite::Transaction::BeginRead(file_->db()));
     uint64_t seq = seq_;
     AURORA_ASSIGN_OR_RETURN(bool more, file_->LoadChanges(&seq, builder_));
+    // A control plane that restarted begins a new epoch, maybe without any change of policy.
+    AURORA_ASSIGN_OR_RETURN(schema::Position head, schema::HeadPosition(file_->db()));
     AURORA_RETURN_IF_ERROR(std::move(tx).Commit());
-    *changed |= seq != seq_;
+    *changed |= seq != seq_ || head.epoch != epoch_;
     seq_ = seq;
+    epoch_ = head.epoch;
     return more;
   }
 
@@ -343,6 +347,7 @@ class Reader::Thread {
   std::unique_ptr<File> file_;
   int64_t data_version_ = 0;
   uint64_t seq_ = 0;
+  uint64_t epoch_ = 0;
   uint64_t polls_ = 0;
   std::string uid_;
   bool loaded_ = false;
