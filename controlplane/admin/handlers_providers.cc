@@ -68,8 +68,10 @@ void EnvironmentToView(const config::ProviderConfig& p, v1::Provider* v) {
   v->mutable_timeouts()->set_first_byte_ms(p.timeouts.first_byte.millis());
   v->mutable_timeouts()->set_idle_ms(p.timeouts.idle.millis());
   v->mutable_timeouts()->set_total_ms(p.timeouts.total.millis());
-  v->mutable_resilience()->set_max_retries(p.resilience.max_retries);
-  v->mutable_resilience()->set_breaker_failures(p.resilience.breaker_failures);
+  // The API's 0 means "the default", the configuration's means "none".
+  const auto none_is_minus_one = [](int n) { return n == 0 ? -1 : n; };
+  v->mutable_resilience()->set_max_retries(none_is_minus_one(p.resilience.max_retries));
+  v->mutable_resilience()->set_breaker_failures(none_is_minus_one(p.resilience.breaker_failures));
   v->mutable_resilience()->set_breaker_open_ms(p.resilience.breaker_open.millis());
   v->mutable_resilience()->set_cooldown_ms(p.resilience.cooldown.millis());
   v->set_ca_file(p.ca_file);
