@@ -1,0 +1,104 @@
+#include "dataplane/metering/traffic_file.h"
+
+#include "dataplane/metering/names.h"
+#include "shared/base/status.h"
+#include "shared/schema/traffic_db.h"
+
+namespace aurora::metering {
+
+absl::StatusOr<std::unique_ptr<TrafficFile>> TrafficFile::Open(const std::string& path) {
+  AURORA_ASSIGN_OR_RETURN(sqlite::Database db, schema::OpenTrafficForWrite(path));
+  auto file = std::make_unique<TrafficFile>(std::move(db));
+  sqlite::Database& d = file->db_;
+  AURORA_ASSIGN_OR_RETURN(file->insert_, d.Prepare(schema::kInsertUsage));
+  AURORA_ASSIGN_OR_RETURN(file->delete_list_,
+                          d.Prepare("DELETE FROM discovered_model WHERE provider = ?1"));
+  AURORA_ASSIGN_OR_RETURN(
+      file->insert_list_,
+      d.Prepare("INSERT OR REPLACE INTO discovered_model (provider, model, fetched_at_ms) "
+                "VALUES (?1, ?2, ?3)"));
+  AURORA_ASSIGN_OR_RETURN(
+      file->delete_before_,
+      d.Prepare("DELETE FROM usage WHERE id IN (SELECT id FROM usage WHERE started_at_us < ?1 "
+                "ORDER BY started_at_us LIMIT ?2)"));
+  AURORA_ASSIGN_OR_RETURN(
+      file->delete_audit_,
+      d.Prepare("DELETE FROM request_audit WHERE id IN (SELECT id FROM request_audit "
+                "WHERE started_at_us < ?1 ORDER BY started_at_us LIMIT ?2)"));
+  AURORA_ASSIGN_OR_RETURN(
+      file->delete_oldest_,
+      d.Prepare("DELETE FROM usage WHERE id IN (SELECT id FROM usage ORDER BY id LIMIT ?1)"));
+  return file;
+}
+
+absl::Status TrafficFile::Insert(const model::UsageRecord& r, std::string_view node_id) {
+  sqlite::ResetGuard guard(insert_);
+  insert_.BindText(1, r.request_id.view())
+      .Bind(2, r.started_unix_us)
+      .BindText(3, r.auth_key_id.view())
+      .BindText(4, "")  // the key's name is the control plane's to join
+      .BindText(5, r.user_path.view())
+      .BindText(6, Name(r.endpoint))
+      .BindText(7, r.provider.view())
+      .BindText(8, r.model.view())
+      .Bind(9, r.status)
+      .BindText(10, Name(r.outcome))
+      .Bind(11, r.stream ? 1 : 0)
+      .Bind(12, r.tokens.input)
+      .Bind(13, r.tokens.output)
+      .Bind(14, r.tokens.cached_input)
+      .Bind(15, r.tokens.cache_creation_input)
+      .Bind(16, r.tokens.reasoning)
+      .Bind(17, r.latency_us)
+      .Bind(18, r.time_to_first_token_us)
+      .BindText(19, node_id)
+      .Bind(20, 0)  // no leader terms on a single node
+      .Bind(21, r.attempts);
+  return insert_.Run();
+}
+
+absl::Status TrafficFile::ReplaceDiscovered(std::string_view provider,
+                                            const std::vector<std::string>& models,
+                                            int64_t now_ms) {
+  delete_list_.BindText(1, provider);
+  AURORA_RETURN_IF_ERROR(delete_list_.Run());
+  for (const std::string& model : models) {
+    insert_list_.BindText(1, provider).BindText(2, model).Bind(3, now_ms);
+    AURORA_RETURN_IF_ERROR(insert_list_.Run());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int64_t> TrafficFile::DeleteBefore(int64_t started_at_us, int64_t limit) {
+  AURORA_ASSIGN_OR_RETURN(sqlite::Transaction tx, sqlite::Transaction::Begin(db_));
+  delete_before_.Bind(1, started_at_us).Bind(2, limit);
+  AURORA_RETURN_IF_ERROR(delete_before_.Run());
+  int64_t deleted = db_.Changes();
+  delete_audit_.Bind(1, started_at_us).Bind(2, limit);
+  AURORA_RETURN_IF_ERROR(delete_audit_.Run());
+  deleted += db_.Changes();
+  AURORA_RETURN_IF_ERROR(std::move(tx).Commit());
+  return deleted;
+}
+
+absl::StatusOr<int64_t> TrafficFile::DeleteOldest(int64_t limit) {
+  AURORA_ASSIGN_OR_RETURN(sqlite::Transaction tx, sqlite::Transaction::Begin(db_));
+  delete_oldest_.Bind(1, limit);
+  AURORA_RETURN_IF_ERROR(delete_oldest_.Run());
+  const int64_t deleted = db_.Changes();
+  AURORA_RETURN_IF_ERROR(std::move(tx).Commit());
+  return deleted;
+}
+
+absl::StatusOr<uint64_t> TrafficFile::UsedBytes() {
+  AURORA_ASSIGN_OR_RETURN(int64_t pages, db_.QueryInt64("PRAGMA page_count"));
+  AURORA_ASSIGN_OR_RETURN(int64_t unused, db_.QueryInt64("PRAGMA freelist_count"));
+  AURORA_ASSIGN_OR_RETURN(int64_t size, db_.QueryInt64("PRAGMA page_size"));
+  return static_cast<uint64_t>((pages - unused) * size);
+}
+
+absl::Status TrafficFile::Vacuum(int64_t pages) {
+  return db_.Execute("PRAGMA incremental_vacuum(" + std::to_string(pages) + ")");
+}
+
+}  // namespace aurora::metering

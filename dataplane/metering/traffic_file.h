@@ -1,0 +1,42 @@
+// TrafficFile: traffic.db open for writing, with the statements metering needs.
+// Source: shared/schema/traffic_db.h. Thread: one at a time. Errors: Status of SQLite; after one the
+// owner drops the object and opens it again. Invariant: no statement is left mid-execution.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "dataplane/model/usage_record.h"
+#include "shared/sqlite/database.h"
+
+namespace aurora::metering {
+
+class TrafficFile {
+ public:
+  static absl::StatusOr<std::unique_ptr<TrafficFile>> Open(const std::string& path);
+  explicit TrafficFile(sqlite::Database db) : db_(std::move(db)) {}
+
+  sqlite::Database& db() { return db_; }
+  // Inside the caller's transaction.
+  absl::Status Insert(const model::UsageRecord& record, std::string_view node_id);
+  absl::Status ReplaceDiscovered(std::string_view provider, const std::vector<std::string>& models,
+                                 int64_t now_ms);
+  // One transaction each, at most `limit` rows; the number deleted.
+  absl::StatusOr<int64_t> DeleteBefore(int64_t started_at_us, int64_t limit);
+  absl::StatusOr<int64_t> DeleteOldest(int64_t limit);
+  // Pages in use, in bytes.
+  absl::StatusOr<uint64_t> UsedBytes();
+  // Gives at most `pages` free pages back to the file system.
+  absl::Status Vacuum(int64_t pages);
+
+ private:
+  sqlite::Database db_;
+  sqlite::Statement insert_, delete_list_, insert_list_, delete_before_, delete_audit_,
+      delete_oldest_;
+};
+
+}  // namespace aurora::metering
