@@ -1,0 +1,88 @@
+"""The official SDKs, unchanged but for the base URL."""
+import json, os, shutil, subprocess
+
+import anthropic, openai, pytest
+
+HELLO = [{"role": "user", "content": "hello there world"}]
+TOOL = {"type": "function", "function": {"name": "weather", "parameters": {
+    "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}}
+
+
+@pytest.fixture(scope="module")
+def oai(shared, key):
+    return openai.OpenAI(base_url=f"{shared.url}/v1", api_key=key, max_retries=0, timeout=20)
+
+
+@pytest.fixture(scope="module")
+def ant(shared, key):
+    return anthropic.Anthropic(base_url=shared.url, api_key=key, max_retries=0, timeout=20)
+
+
+def test_openai_chat_answers_with_usage(oai):
+    r = oai.chat.completions.create(model="demo/demo", messages=HELLO)
+    assert r.choices[0].message.content == "hello there world"
+    assert r.usage.prompt_tokens > 0 and r.usage.completion_tokens > 0
+
+
+def test_openai_stream_gives_every_word_and_no_unasked_usage(oai):
+    chunks = list(oai.chat.completions.create(model="demo/demo", messages=HELLO, stream=True))
+    assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == "hello there world"
+    assert all(c.usage is None for c in chunks)
+
+
+def test_openai_stream_gives_usage_when_asked(oai):
+    chunks = list(oai.chat.completions.create(model="demo/demo", messages=HELLO, stream=True, stream_options={"include_usage": True}))
+    assert chunks[-1].usage.completion_tokens > 0
+
+
+def test_openai_tool_call_round_trip(oai):
+    first = oai.chat.completions.create(model="demo/demo-tool", messages=HELLO, tools=[TOOL])
+    call = first.choices[0].message.tool_calls[0]
+    assert (call.function.name, json.loads(call.function.arguments)) == ("weather", {"city": "demo"})
+    messages = HELLO + [first.choices[0].message.model_dump(exclude_none=True), {"role": "tool", "tool_call_id": call.id, "content": "sunny"}]
+    second = oai.chat.completions.create(model="demo/demo-tool", messages=messages, tools=[TOOL])
+    assert second.choices[0].message.content == "The tool says: sunny"
+
+
+def test_openai_embeddings_and_models(oai):
+    r = oai.embeddings.create(model="demo/demo-embed", input=["a", "b"], encoding_format="float")
+    assert len(r.data) == 2 and len(r.data[0].embedding) == 8
+    ids = [m.id for m in oai.models.list()]
+    assert any(i.endswith("demo-slow") for i in ids), ids
+
+
+@pytest.mark.parametrize("model,error", [("no-such-model", openai.NotFoundError), ("demo/demo-429", openai.RateLimitError),
+                                         ("demo/demo-fail-500", openai.InternalServerError)])
+def test_openai_errors_have_their_class(oai, model, error):
+    with pytest.raises(error) as e:
+        oai.chat.completions.create(model=model, messages=HELLO)
+    assert e.value.body and e.value.body.get("message")
+
+
+def test_a_wrong_key_is_an_authentication_error_in_both_dialects(shared):
+    with pytest.raises(openai.AuthenticationError):
+        openai.OpenAI(base_url=f"{shared.url}/v1", api_key="sk_aur_wrong", max_retries=0).models.list()
+    with pytest.raises(anthropic.AuthenticationError) as e:
+        anthropic.Anthropic(base_url=shared.url, api_key="sk_aur_wrong", max_retries=0).messages.create(
+            model="demo-anthropic/demo", max_tokens=10, messages=HELLO)
+    assert e.value.body["type"] == "error"
+
+
+def test_anthropic_messages_stream_and_count(ant):
+    r = ant.messages.create(model="demo-anthropic/demo", max_tokens=100, messages=HELLO)
+    assert r.content[0].text == "hello there world" and r.usage.output_tokens > 0
+    with ant.messages.stream(model="demo-anthropic/demo", max_tokens=100, messages=HELLO) as stream:
+        assert "".join(stream.text_stream) == "hello there world"
+    counted = ant.messages.count_tokens(model="demo-anthropic/demo", messages=HELLO)
+    assert counted.input_tokens == r.usage.input_tokens
+
+
+def test_node_sdks(shared, key):
+    js = os.path.join(os.path.dirname(__file__), "../../build/e2e-js")
+    if not shutil.which("node") or not os.path.isdir(f"{js}/node_modules"):
+        pytest.skip("node is not installed")
+    r = subprocess.run(["node", "sdks.mjs", shared.url, key], cwd=js, capture_output=True, text=True, timeout=60)
+    assert r.returncode == 0, r.stderr
+    out = json.loads(r.stdout)
+    assert out["chat"] == out["stream"] == out["message"] == out["messageStream"] == "hello from node"
+    assert out["notFound"] == {"name": "NotFoundError", "status": 404, "code": "model_not_found"}
