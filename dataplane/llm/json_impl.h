@@ -2,6 +2,8 @@
 // Source: simdjson 3.0 on-demand. Thread: one loop. Errors: as simdjson error codes; exceptions are never used.
 #pragma once
 
+// Without its throwing conversions a forgotten error code is a compile error, not a process that dies on bad input.
+#define SIMDJSON_EXCEPTIONS 0
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wsign-conversion"

@@ -129,7 +129,8 @@ class Scanner {
     }
     if (type == Type::null) {
       out = false;
-      return value.is_null() ? true : Fail(ScanError::kInvalidJson, name);
+      bool is_null = false;  // the type was told by the first byte alone
+      return value.is_null().get(is_null) == kOk && is_null ? true : Fail(ScanError::kInvalidJson, name);
     }
     if (type != Type::boolean) {
       return Fail(ScanError::kWrongType, name);

@@ -66,7 +66,8 @@ SseEvent ParseSseEvent(std::string_view raw, char* scratch) {
     raw.remove_prefix(end < raw.size() ? end + 1 : end);  // the LF of a CRLF reads as one more blank line
     const size_t colon = line.find(':');
     const std::string_view field = line.substr(0, colon);
-    std::string_view value = colon == std::string_view::npos ? std::string_view() : line.substr(colon + 1);
+    // A field without a colon has an empty value; one with an address, so that it can be copied.
+    std::string_view value = line.substr(colon == std::string_view::npos ? line.size() : colon + 1);
     if (!value.empty() && value.front() == ' ') {
       value.remove_prefix(1);
     }
