@@ -102,6 +102,7 @@ absl::Status Process::Open(std::string_view version) {
   registry_ = std::make_unique<metrics::Registry>("data-plane", version, "");
   AURORA_RETURN_IF_ERROR(StartWorkers());
   AURORA_RETURN_IF_ERROR(OpenOps());
+  StartMetering();
   StartPolicy();
   tick_ = std::make_unique<uv::Timer>(loop_, [this] { Tick(); });
   tick_->StartRepeating(kTick);
@@ -148,6 +149,8 @@ absl::Status Process::StartWorkers() {
     worker.server = options;
     worker.metrics = counters.back();
     worker.ops = ops_.get();
+    rings_.push_back(std::make_unique<metering::UsageRing>());
+    worker.usage = [ring = rings_.back().get()](const model::UsageRecord& record) { return ring->Push(record); };
     worker.on_tick = [this](size_t index) { page_->CopyCloseSeq(index); };
     workers_.push_back(std::make_unique<Worker>(std::move(worker)));
   }
@@ -196,10 +199,32 @@ void Process::Answer(const httpd::Request& request, const httpd::Responder& resp
   }
 }
 
+void Process::StartMetering() {
+  metering::Options options;
+  options.path = config_.storage.state_dir + "/traffic.db";
+  options.node_id = config_.cluster.node_id;
+  options.min_free_bytes = static_cast<uint64_t>(config_.storage.min_free_bytes);
+  options.max_age = config_.storage.traffic_max_age;
+  options.max_bytes = static_cast<uint64_t>(config_.storage.traffic_max_bytes);
+  options.on_alarm = [](std::string_view why) {
+    why.empty() ? log::Info("usage is written again") : log::Error("usage is not written", {{"why", why}});
+  };
+  std::vector<metering::UsageRing*> rings;
+  for (const auto& ring : rings_) {
+    rings.push_back(ring.get());
+  }
+  metering_ = std::make_unique<metering::Writer>(std::move(options), std::move(rings));
+}
+
 void Process::StartPolicy() {
   ops_->SetDiscovering(true);
   snapshot::DiscoveryOptions discovery;
   discovery.on_models = [this](const std::string& provider, const std::vector<snapshot::DiscoveredModel>& models) {
+    std::vector<std::string> names;
+    for (const snapshot::DiscoveredModel& m : models) {
+      names.push_back(m.id);
+    }
+    metering_->SaveDiscovered(provider, std::move(names));
     std::lock_guard lock(mutex_);
     if (reader_ != nullptr) {
       reader_->SetDiscovered(provider, models);
@@ -213,6 +238,16 @@ void Process::StartPolicy() {
   options.publish = [this](std::shared_ptr<const model::Snapshot> s) { Published(std::move(s)); };
   options.on_state = [this](const snapshot::ReaderState& state) { PolicyState(state); };
   auto reader = std::make_unique<snapshot::Reader>(std::move(options));
+  // The lists of earlier runs serve until the providers answer.
+  if (auto known = metering_->LoadDiscovered(); known.ok()) {
+    for (metering::DiscoveredList& list : *known) {
+      std::vector<snapshot::DiscoveredModel> models;
+      for (std::string& name : list.models) {
+        models.push_back({.id = std::move(name), .created_s = 0});
+      }
+      reader->SetDiscovered(std::move(list.provider), std::move(models));
+    }
+  }
   std::lock_guard lock(mutex_);
   reader_ = std::move(reader);
 }
@@ -276,23 +311,19 @@ void Process::ReloadCertificate() {
 }
 
 void Process::PublishRolePage() {
-  uint64_t applied = ~uint64_t{0};
+  uint64_t seq = ~uint64_t{0};
   int64_t in_flight = 0;
+  bool one_epoch = true;
+  const uint64_t epoch = workers_.front()->applied_epoch();
   for (const auto& worker : workers_) {
-    applied = std::min(applied, worker->applied_seq());
+    seq = std::min(seq, worker->applied_seq());
+    one_epoch = one_epoch && worker->applied_epoch() == epoch;
     in_flight += worker->in_flight();
   }
-  std::shared_ptr<const model::Snapshot> latest;
-  {
-    std::lock_guard lock(mutex_);
-    if (!published_.empty()) {
-      latest = published_.back();
-    }
-  }
-  // The revision is "epoch-seq"; sequences of an older epoch are not comparable, so they wait for the newest.
-  const uint64_t epoch = latest == nullptr ? 0 : std::strtoull(latest->revision.c_str(), nullptr, 10);
   page_->SetTick(BoottimeNs());
-  page_->SetApplied({.epoch = epoch, .seq = applied});
+  if (one_epoch) {  // else some loop is still to adopt: the older pair stays
+    page_->SetApplied({.epoch = epoch, .seq = seq});
+  }
   page_->SetInFlight(static_cast<uint64_t>(std::max<int64_t>(in_flight, 0)));
   page_->SetReady(ops_->Answer("/readyz", uv::Loop::Now()).status == 200);
 }
@@ -387,6 +418,7 @@ Process::~Process() {
   reader.reset();  // before the discovery it feeds, and before the workers it publishes to
   discovery_.reset();
   workers_.clear();
+  metering_.reset();
   tick_.reset();
   term_.reset();
   interrupt_.reset();

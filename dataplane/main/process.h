@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "dataplane/metering/writer.h"
 #include "dataplane/server/worker.h"
 #include "dataplane/snapshot/discovery.h"
 #include "dataplane/snapshot/reader.h"
@@ -41,6 +42,7 @@ class Process {
   absl::Status OpenDirectories();
   absl::Status OpenOps();
   absl::Status StartWorkers();
+  void StartMetering();
   void StartPolicy();
   absl::Status LoadCertificate();
   void ReloadCertificate();
@@ -60,6 +62,8 @@ class Process {
   std::unique_ptr<metrics::Registry> registry_;
   std::unique_ptr<Ops> ops_;
   std::shared_ptr<MetricsSource> source_;
+  std::vector<std::unique_ptr<metering::UsageRing>> rings_;  // one per loop
+  std::unique_ptr<metering::Writer> metering_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<httpd::Server> httpd_;
   std::unique_ptr<uv::Timer> tick_;
