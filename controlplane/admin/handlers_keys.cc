@@ -234,7 +234,8 @@ void Handlers::Handle(const Caller& c, const v1::UpdateAuthKeyRequest& r,
     AURORA_RETURN_IF_ERROR(kinds::Validate(spec));
     replication::Write write;
     const bool names_enabled = std::find(fields.begin(), fields.end(), "enabled") != fields.end();
-    const bool enabled = !in.has_enabled() || in.enabled();
+    // A PUT names every field: one that leaves `enabled` out must not wake a disabled key.
+    const bool enabled = in.has_enabled() ? in.enabled() : resolved.enabled();
     const bool toggles = names_enabled && enabled != resolved.enabled();
     if (toggles) {
       SetEnabled(enabled, ctx, &write);
