@@ -1,8 +1,8 @@
 // HlcClock: the hybrid logical clock of one control-plane start.
 // Source: Kulkarni et al. 2014; replication.md section 1 [A8].
 // Thread: one. Pure: the caller passes wall time in Unix ms.
-// Invariant: Tick never returns the same or an earlier time twice. A remote time more than kAheadMs ahead is not
-// followed, so a skewed node cannot drag others.
+// Invariant: Tick never returns the same or an earlier time twice. A remote time more than kAheadMs
+// ahead is not followed, so a skewed node cannot drag others.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@ inline constexpr uint64_t kHlcReserveMs = 1'000;
 
 class HlcClock {
  public:
-  // `mark_ms`: no time given out before is at or above it. One far ahead of the wall is an old clock fault and is
-  // dropped (safe: the origin is new with this start).
+  // `mark_ms`: no time given out before is at or above it. One far ahead of the wall is an old
+  // clock fault and is dropped (safe: the origin is new with this start).
   HlcClock(uint64_t mark_ms, uint64_t wall_ms);
 
   Hlc Tick(uint64_t wall_ms);

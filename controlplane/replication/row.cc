@@ -49,15 +49,17 @@ void Facts::Join(const Facts& other) {
 // ---- Row ----
 
 const Sibling* Row::Newest() const {
-  const auto it = std::max_element(siblings.begin(), siblings.end(), [](const Sibling& a, const Sibling& b) {
-    return a.hlc != b.hlc ? a.hlc < b.hlc : a.dot < b.dot;
-  });
+  const auto it =
+      std::max_element(siblings.begin(), siblings.end(), [](const Sibling& a, const Sibling& b) {
+        return a.hlc != b.hlc ? a.hlc < b.hlc : a.dot < b.dot;
+      });
   return it == siblings.end() ? nullptr : &*it;
 }
 
 Row Merge(const Row& a, const Row& b) {
   Row out;
-  // Both lists are sorted by dot: one pass keeps what both have, or what the other side has never seen.
+  // Both lists are sorted by dot: one pass keeps what both have, or what the other side has never
+  // seen.
   auto x = a.siblings.begin();
   auto y = b.siblings.begin();
   while (x != a.siblings.end() || y != b.siblings.end()) {

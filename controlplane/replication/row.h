@@ -1,7 +1,8 @@
 // Row: siblings + version vector + facts, and the one merge that every kind of policy uses.
-// Source: replication.md section 1 and its reference model (rows, merge, facts). Thread: values. Pure.
-// Invariants: `siblings` is sorted by dot without duplicates, and `version` covers each sibling's dot. Merge is
-// commutative, associative and idempotent. Facts only grow. A spec is opaque bytes, never changed after its write.
+// Source: replication.md section 1 and its reference model (rows, merge, facts). Thread: values.
+// Pure. Invariants: `siblings` is sorted by dot without duplicates, and `version` covers each
+// sibling's dot. Merge is commutative, associative and idempotent. Facts only grow. A spec is
+// opaque bytes, never changed after its write.
 #pragma once
 
 #include <compare>
@@ -56,10 +57,10 @@ struct Sibling {
 };
 
 struct Facts {
-  std::optional<Hlc> ended_at;     // the first deactivation or deletion; merges by minimum
-  std::set<std::string> revoked;   // SHA-256 of secrets that never work again (raw bytes)
-  VersionVector disables;          // disables made, per origin
-  VersionVector undone;            // the disables that some enable saw and undid
+  std::optional<Hlc> ended_at;    // the first deactivation or deletion; merges by minimum
+  std::set<std::string> revoked;  // SHA-256 of secrets that never work again (raw bytes)
+  VersionVector disables;         // disables made, per origin
+  VersionVector undone;           // the disables that some enable saw and undid
 
   bool empty() const;
   void Join(const Facts& other);
@@ -83,7 +84,8 @@ struct Row {
 
 Row Merge(const Row& a, const Row& b);
 
-// What a local write adds. No spec: facts only; it takes a dot and leaves the siblings, so it forks nothing.
+// What a local write adds. No spec: facts only; it takes a dot and leaves the siblings, so it forks
+// nothing.
 struct Write {
   std::optional<std::string> spec;
   bool deleted = false;  // with a spec (may be empty): a tombstone

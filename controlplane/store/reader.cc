@@ -24,7 +24,8 @@ constexpr std::string_view kListLive =
 constexpr std::string_view kChanges =
     "SELECT " AURORA_ENTRY_COLUMNS
     " FROM change c JOIN row r ON r.kind = c.kind AND r.id = c.id "
-    "LEFT JOIN resolved v ON v.kind = r.kind AND v.id = r.id WHERE c.seq > ?1 ORDER BY c.seq LIMIT ?2";
+    "LEFT JOIN resolved v ON v.kind = r.kind AND v.id = r.id WHERE c.seq > ?1 ORDER BY c.seq LIMIT "
+    "?2";
 constexpr std::string_view kEvents =
     "SELECT seq, at_ms, severity, type, message FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2";
 constexpr std::string_view kAudit =
@@ -35,7 +36,9 @@ constexpr std::string_view kMeta = "SELECT value FROM meta WHERE key = ?1";
 #undef AURORA_ENTRY_COLUMNS
 #undef AURORA_ENTRY_FROM
 
-int64_t Limit(size_t limit) { return static_cast<int64_t>(std::min(limit, kListMax)); }
+int64_t Limit(size_t limit) {
+  return static_cast<int64_t>(std::min(limit, kListMax));
+}
 
 // Steps `s` to its end and collects what `read` makes of each row.
 template <class T, class F>
@@ -59,7 +62,8 @@ absl::StatusOr<std::vector<T>> Collect(sqlite::Statement& s, const F& read) {
 
 Reader::~Reader() {
   // Statements before the database they belong to.
-  for (sqlite::Statement* s : {&get_, &list_live_, &list_all_, &changes_, &events_, &audit_, &meta_}) {
+  for (sqlite::Statement* s :
+       {&get_, &list_live_, &list_all_, &changes_, &events_, &audit_, &meta_}) {
     *s = sqlite::Statement();
   }
 }
@@ -109,8 +113,8 @@ absl::StatusOr<Entry> Reader::Get(std::string_view kind, std::string_view id) {
   return ReadEntry(*s);
 }
 
-absl::StatusOr<std::vector<Entry>> Reader::List(std::string_view kind, std::string_view after, size_t limit,
-                                                bool live_only) {
+absl::StatusOr<std::vector<Entry>> Reader::List(std::string_view kind, std::string_view after,
+                                                size_t limit, bool live_only) {
   AURORA_ASSIGN_OR_RETURN(sqlite::Statement* const s, live_only ? Prepared(list_live_, kListLive)
                                                                 : Prepared(list_all_, kListAll));
   s->BindText(1, kind).BindText(2, after).Bind(3, Limit(limit));
@@ -134,7 +138,8 @@ absl::StatusOr<std::vector<Event>> Reader::Events(int64_t after_seq, size_t limi
 
 absl::StatusOr<std::vector<AuditEntry>> Reader::Audit(int64_t before_seq, size_t limit) {
   AURORA_ASSIGN_OR_RETURN(sqlite::Statement* const s, Prepared(audit_, kAudit));
-  s->Bind(1, before_seq == 0 ? std::numeric_limits<int64_t>::max() : before_seq).Bind(2, Limit(limit));
+  s->Bind(1, before_seq == 0 ? std::numeric_limits<int64_t>::max() : before_seq)
+      .Bind(2, Limit(limit));
   return Collect<AuditEntry>(*s, [](const sqlite::Statement& row) -> absl::StatusOr<AuditEntry> {
     return AuditEntry{row.Int64(0),
                       row.Int64(1),
@@ -146,7 +151,9 @@ absl::StatusOr<std::vector<AuditEntry>> Reader::Audit(int64_t before_seq, size_t
   });
 }
 
-absl::StatusOr<schema::Position> Reader::Head() { return schema::HeadPosition(*db_); }
+absl::StatusOr<schema::Position> Reader::Head() {
+  return schema::HeadPosition(*db_);
+}
 
 absl::StatusOr<std::string> Reader::Meta(std::string_view key) {
   AURORA_ASSIGN_OR_RETURN(sqlite::Statement* const s, Prepared(meta_, kMeta));

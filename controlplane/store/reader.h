@@ -1,7 +1,8 @@
 // Reader: looks into aurora.db: rows, values in force, events, the head of the change feed.
-// Source: ours. Thread: one at a time; any number of Readers may be open beside the Store (each has a connection).
-// Bounds: lists return at most `limit` (cut to kListMax) entries; go on after the last id or seq.
-// Errors: NotFound for no such row; DataLoss for bytes that do not decode; else as in shared/sqlite/status.h.
+// Source: ours. Thread: one at a time; any number of Readers may be open beside the Store (each has
+// a connection). Bounds: lists return at most `limit` (cut to kListMax) entries; go on after the
+// last id or seq. Errors: NotFound for no such row; DataLoss for bytes that do not decode; else as
+// in shared/sqlite/status.h.
 #pragma once
 
 #include <cstdint>
@@ -57,8 +58,8 @@ class Reader {
 
   absl::StatusOr<Entry> Get(std::string_view kind, std::string_view id);
   // By id, ids > `after`. `live_only`: only those with a value in force.
-  absl::StatusOr<std::vector<Entry>> List(std::string_view kind, std::string_view after, size_t limit,
-                                          bool live_only = true);
+  absl::StatusOr<std::vector<Entry>> List(std::string_view kind, std::string_view after,
+                                          size_t limit, bool live_only = true);
   // Rows changed after `seq`, ascending by seq.
   absl::StatusOr<std::vector<Entry>> Changes(uint64_t after_seq, size_t limit);
   absl::StatusOr<std::vector<Event>> Events(int64_t after_seq, size_t limit);

@@ -101,7 +101,8 @@ absl::StatusOr<replication::Row> DecodeRow(std::string_view bytes) {
   const auto by_dot = [](const auto& a, const auto& b) { return a.dot < b.dot; };
   const auto same_dot = [](const auto& a, const auto& b) { return a.dot == b.dot; };
   std::sort(row.siblings.begin(), row.siblings.end(), by_dot);
-  if (std::adjacent_find(row.siblings.begin(), row.siblings.end(), same_dot) != row.siblings.end()) {
+  if (std::adjacent_find(row.siblings.begin(), row.siblings.end(), same_dot) !=
+      row.siblings.end()) {
     return InvalidArgument("row: two siblings share a dot");
   }
   AURORA_ASSIGN_OR_RETURN(row.facts, Decode(in.facts()));

@@ -1,7 +1,7 @@
 // Row <-> aurora.v1.Row bytes: what `row.row` holds and what the sync streams carry.
-// Source: proto/aurora/v1/row.proto. Thread: stateless. Errors: InvalidArgument for bytes that are no row, DataLoss is
-// the caller's word when they came from its own disk. Invariant: decode(encode(r)) == r, and equal rows encode to
-// equal bytes (entries are sorted).
+// Source: proto/aurora/v1/row.proto. Thread: stateless. Errors: InvalidArgument for bytes that are
+// no row, DataLoss is the caller's word when they came from its own disk. Invariant:
+// decode(encode(r)) == r, and equal rows encode to equal bytes (entries are sorted).
 #pragma once
 
 #include <string>

@@ -20,9 +20,9 @@ using SteadyClock = std::chrono::steady_clock;
 constexpr int kCorruptRetryFactor = 30;
 
 uint64_t SystemMs() {
-  return static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-          .count());
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                   std::chrono::system_clock::now().time_since_epoch())
+                                   .count());
 }
 
 struct Item {
@@ -93,12 +93,13 @@ class Store::Thread {
   std::thread thread_;  // last: it uses all of the above
 };
 
-Store::Thread::Thread(StoreOptions options) : options_([&] {
-      if (!options.wall_ms) {
-        options.wall_ms = SystemMs;
-      }
-      return std::move(options);
-    }()) {
+Store::Thread::Thread(StoreOptions options)
+    : options_([&] {
+        if (!options.wall_ms) {
+          options.wall_ms = SystemMs;
+        }
+        return std::move(options);
+      }()) {
   thread_ = std::thread([this]() noexcept { Run(); });
 }
 
@@ -118,7 +119,8 @@ void Store::Thread::Push(Item item) {
     if (stop_) {
       refused = Unavailable("the store is stopping");
     } else if (queue_.size() >= kQueueMax) {
-      refused = ResourceExhausted("the store's queue is full (" + std::to_string(kQueueMax) + " requests)");
+      refused = ResourceExhausted("the store's queue is full (" + std::to_string(kQueueMax) +
+                                  " requests)");
     } else {
       queue_.push_back(std::move(item));
     }
@@ -266,7 +268,8 @@ void Store::Thread::Process(std::deque<Item> batch) {
   }
 }
 
-absl::Status Store::Thread::ApplyBatch(std::deque<Item>& batch, std::vector<absl::Status>& answers) {
+absl::Status Store::Thread::ApplyBatch(std::deque<Item>& batch,
+                                       std::vector<absl::Status>& answers) {
   const auto until = SteadyClock::now() + std::chrono::microseconds(kCommitWindow.micros());
   absl::Status status;
   for (size_t i = 0; i < batch.size() && status.ok(); ++i) {
@@ -310,7 +313,8 @@ Store::~Store() = default;
 void Store::Submit(WriteRequest request, WriteCallback done) {
   auto result = std::make_shared<WriteResult>();
   Item item;
-  item.apply = [request = std::move(request), result](Writer& writer, uint64_t wall_ms) -> absl::Status {
+  item.apply = [request = std::move(request), result](Writer& writer,
+                                                      uint64_t wall_ms) -> absl::Status {
     AURORA_ASSIGN_OR_RETURN(*result, writer.Write(request, wall_ms));
     return absl::OkStatus();
   };
@@ -336,10 +340,11 @@ void Store::Merge(std::vector<RemoteRow> rows, DoneCallback done) {
   thread_->Push(std::move(item));
 }
 
-void Store::AppendEvent(std::string severity, std::string type, std::string message, DoneCallback done) {
+void Store::AppendEvent(std::string severity, std::string type, std::string message,
+                        DoneCallback done) {
   Item item;
-  item.apply = [severity = std::move(severity), type = std::move(type), message = std::move(message)](
-                   Writer& writer, uint64_t wall_ms) {
+  item.apply = [severity = std::move(severity), type = std::move(type),
+                message = std::move(message)](Writer& writer, uint64_t wall_ms) {
     return writer.AppendEvent(wall_ms, severity, type, message);
   };
   item.done = std::move(done);
@@ -362,9 +367,17 @@ void Store::Read(std::function<absl::Status(Reader&)> read, DoneCallback done) {
   thread_->Push(std::move(item));
 }
 
-StoreState Store::state() const { return thread_->state(); }
-StoreState Store::WaitOpened() const { return thread_->WaitOpened(); }
-replication::Origin Store::origin() const { return thread_->origin(); }
-schema::Position Store::head() const { return thread_->head(); }
+StoreState Store::state() const {
+  return thread_->state();
+}
+StoreState Store::WaitOpened() const {
+  return thread_->WaitOpened();
+}
+replication::Origin Store::origin() const {
+  return thread_->origin();
+}
+schema::Position Store::head() const {
+  return thread_->head();
+}
 
 }  // namespace aurora::store

@@ -1,13 +1,14 @@
 // Store: the one writer of aurora.db, on a thread of its own.
 // Source: replication.md section 1, architecture.md section 3.
 // Thread: every public method may be called from any thread; callbacks
-// run on the store thread and must not block (post on). A request the full queue refuses is answered at once on the
-// caller's thread. Every callback runs exactly once.
-// Group commit: what waits is written in one transaction of at most kCommitWindow, kBatchMax requests, then
-// fsynced (synchronous=FULL), then answered. Row, value in force and change entry are one transaction.
-// Errors in callbacks: the edit's own status; FailedPrecondition = the file was deleted or replaced, or its schema is
-// newer; DataLoss = corrupt; ResourceExhausted = disk or queue full; Unavailable = not open yet or stopping.
-// Invariant: an answered write survives kill -9 and power loss; a refused one left nothing behind.
+// run on the store thread and must not block (post on). A request the full queue refuses is
+// answered at once on the caller's thread. Every callback runs exactly once. Group commit: what
+// waits is written in one transaction of at most kCommitWindow, kBatchMax requests, then fsynced
+// (synchronous=FULL), then answered. Row, value in force and change entry are one transaction.
+// Errors in callbacks: the edit's own status; FailedPrecondition = the file was deleted or
+// replaced, or its schema is newer; DataLoss = corrupt; ResourceExhausted = disk or queue full;
+// Unavailable = not open yet or stopping. Invariant: an answered write survives kill -9 and power
+// loss; a refused one left nothing behind.
 #pragma once
 
 #include <cstdint>
@@ -32,21 +33,22 @@ inline constexpr size_t kBatchMax = 1'000;
 inline constexpr size_t kQueueMax = 65'536;
 inline constexpr int64_t kEventsKept = 10'000;
 
-// Siblings + facts -> the value in force (nothing = deleted). An error refuses a local write and parks a merged row.
+// Siblings + facts -> the value in force (nothing = deleted). An error refuses a local write and
+// parks a merged row.
 using Resolve = std::function<absl::StatusOr<std::optional<std::string>>(
     std::string_view kind, std::string_view id, const replication::Row& row)>;
 using ResolveTable = StringMap<Resolve>;  // by kind
 
 // What an edit may look at; lives for the call.
 struct EditContext {
-  const Entry& current;            // an empty row for a new id
-  const replication::Dot& dot;     // the dot this write takes
-  const replication::Hlc& hlc;     // and its time
-  Reader& reader;                  // other rows, inside the same transaction
+  const Entry& current;         // an empty row for a new id
+  const replication::Dot& dot;  // the dot this write takes
+  const replication::Hlc& hlc;  // and its time
+  Reader& reader;               // other rows, inside the same transaction
 };
 
-// Runs on the store thread inside the transaction, exactly once per request. Nothing = already as wanted: answered
-// without a write. An error is the answer.
+// Runs on the store thread inside the transaction, exactly once per request. Nothing = already as
+// wanted: answered without a write. An error is the answer.
 using Edit = std::function<absl::StatusOr<std::optional<replication::Write>>(const EditContext&)>;
 
 struct WriteRequest {
@@ -57,7 +59,7 @@ struct WriteRequest {
 };
 
 struct WriteResult {
-  Entry entry;           // after the write
+  Entry entry;  // after the write
   bool changed = false;
 };
 
@@ -78,11 +80,11 @@ struct StoreState {
 
 struct StoreOptions {
   std::string path;
-  std::string vfs;                     // tests
-  std::string fresh_node_uid;          // taken if the file has none: 32 hex digits
-  uint64_t epoch = 0;                  // random, not 0, new at every start
+  std::string vfs;             // tests
+  std::string fresh_node_uid;  // taken if the file has none: 32 hex digits
+  uint64_t epoch = 0;          // random, not 0, new at every start
   ResolveTable resolve;
-  std::function<uint64_t()> wall_ms;   // Unix ms; empty = the system's
+  std::function<uint64_t()> wall_ms;  // Unix ms; empty = the system's
   Duration watch_every = Duration::Seconds(1);
   std::function<void(const StoreState&)> on_state;  // on the store thread, at each change
 };
@@ -92,7 +94,8 @@ class Store {
   using WriteCallback = std::function<void(absl::StatusOr<WriteResult>)>;
   using DoneCallback = std::function<void(absl::Status)>;
 
-  // Starts the thread and returns; a file that cannot be opened is a state, not an error, and is retried.
+  // Starts the thread and returns; a file that cannot be opened is a state, not an error, and is
+  // retried.
   explicit Store(StoreOptions options);
   // Answers what is queued, closes the file, joins.
   ~Store();
@@ -102,10 +105,11 @@ class Store {
   void Submit(WriteRequest request, WriteCallback done);
   // Merges; a row that changes nothing writes nothing. All rows are one transaction.
   void Merge(std::vector<RemoteRow> rows, DoneCallback done);
-  void AppendEvent(std::string severity, std::string type, std::string message, DoneCallback done = {});
+  void AppendEvent(std::string severity, std::string type, std::string message,
+                   DoneCallback done = {});
   void SetMeta(std::string key, std::string value, DoneCallback done = {});
-  // Runs `read` on the store thread after everything submitted before it is committed; not run when the file is not
-  // open (then `done` says why). `done` gets what `read` returns.
+  // Runs `read` on the store thread after everything submitted before it is committed; not run when
+  // the file is not open (then `done` says why). `done` gets what `read` returns.
   void Read(std::function<absl::Status(Reader&)> read, DoneCallback done);
 
   StoreState state() const;

@@ -34,11 +34,12 @@ std::string AppendEpoch(std::string list, uint64_t epoch, uint64_t first_seq) {
   return list;
 }
 
-// What stays in force of a row whose siblings this program cannot read: the last good value, unless new facts
-// speak against it. Facts cannot be applied to bytes we do not understand, so then nothing is in force: stricter,
-// never laxer.
+// What stays in force of a row whose siblings this program cannot read: the last good value, unless
+// new facts speak against it. Facts cannot be applied to bytes we do not understand, so then
+// nothing is in force: stricter, never laxer.
 std::optional<std::string> LastGood(const Entry& before, const replication::Facts& facts) {
-  const bool against = facts.ended_at.has_value() || facts.Disabled() || facts.revoked != before.row.facts.revoked;
+  const bool against =
+      facts.ended_at.has_value() || facts.Disabled() || facts.revoked != before.row.facts.revoked;
   return against ? std::nullopt : before.resolved;
 }
 
@@ -54,9 +55,11 @@ int64_t HlcColumn(const replication::Row& row) {
 Writer::Writer(sqlite::Database db, const StoreOptions& options)
     : db_(std::move(db)), reader_(&db_), options_(options) {}
 
-absl::StatusOr<std::unique_ptr<Writer>> Writer::Open(const StoreOptions& options, uint64_t wall_ms) {
+absl::StatusOr<std::unique_ptr<Writer>> Writer::Open(const StoreOptions& options,
+                                                     uint64_t wall_ms) {
   AURORA_CHECK(options.epoch != 0);
-  AURORA_ASSIGN_OR_RETURN(sqlite::Database db, schema::OpenAuroraForWrite(options.path, options.vfs));
+  AURORA_ASSIGN_OR_RETURN(sqlite::Database db,
+                          schema::OpenAuroraForWrite(options.path, options.vfs));
   AURORA_RETURN_IF_ERROR(db.QuickCheck());
   std::unique_ptr<Writer> writer(new Writer(std::move(db), options));
   AURORA_RETURN_IF_ERROR(writer->PrepareAll());
@@ -67,18 +70,22 @@ absl::StatusOr<std::unique_ptr<Writer>> Writer::Open(const StoreOptions& options
 absl::Status Writer::PrepareAll() {
   const std::pair<sqlite::Statement*, std::string_view> all[] = {
       {&put_row_,
-       "INSERT INTO row (kind, id, row, hlc, seq, parked) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (kind, id) "
+       "INSERT INTO row (kind, id, row, hlc, seq, parked) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON "
+       "CONFLICT (kind, id) "
        "DO UPDATE SET row = ?3, hlc = ?4, seq = ?5, parked = ?6"},
       {&put_resolved_,
-       "INSERT INTO resolved (kind, id, spec) VALUES (?1, ?2, ?3) ON CONFLICT (kind, id) DO UPDATE SET spec = ?3"},
+       "INSERT INTO resolved (kind, id, spec) VALUES (?1, ?2, ?3) ON CONFLICT (kind, id) DO UPDATE "
+       "SET spec = ?3"},
       {&drop_resolved_, "DELETE FROM resolved WHERE kind = ?1 AND id = ?2"},
       {&put_change_, "INSERT INTO change (seq, kind, id) VALUES (?1, ?2, ?3)"},
       {&drop_change_, "DELETE FROM change WHERE seq = ?1"},
-      {&put_meta_, "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2"},
+      {&put_meta_,
+       "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2"},
       {&put_event_, "INSERT INTO event (at_ms, severity, type, message) VALUES (?1, ?2, ?3, ?4)"},
       {&trim_events_, "DELETE FROM event WHERE seq <= ?1"},
       {&put_audit_,
-       "INSERT INTO audit_admin (at_ms, actor, action, kind, id, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"},
+       "INSERT INTO audit_admin (at_ms, actor, action, kind, id, detail) VALUES (?1, ?2, ?3, ?4, "
+       "?5, ?6)"},
   };
   for (const auto& [statement, sql] : all) {
     AURORA_ASSIGN_OR_RETURN(*statement, db_.Prepare(sql));
@@ -91,8 +98,8 @@ absl::StatusOr<std::string> Writer::MetaOr(std::string_view key, std::string_vie
   return absl::IsNotFound(value.status()) ? std::string(fallback) : value;
 }
 
-// Before the first change of this start: its dots and feed positions can exist nowhere else, whatever disk or
-// clone this is.
+// Before the first change of this start: its dots and feed positions can exist nowhere else,
+// whatever disk or clone this is.
 absl::Status Writer::StartEpoch(uint64_t wall_ms) {
   AURORA_RETURN_IF_ERROR(Begin());
   AURORA_ASSIGN_OR_RETURN(origin_.node_uid, MetaOr(schema::kMetaNodeUid, options_.fresh_node_uid));
@@ -103,7 +110,8 @@ absl::Status Writer::StartEpoch(uint64_t wall_ms) {
   AURORA_ASSIGN_OR_RETURN(const std::string mark, MetaOr(schema::kMetaHlcMark, "0"));
   clock_.emplace(ParseOr(mark, 0), wall_ms);
   AURORA_RETURN_IF_ERROR(SetMeta(schema::kMetaNodeUid, origin_.node_uid));
-  AURORA_RETURN_IF_ERROR(SetMeta(schema::kMetaEpochs, AppendEpoch(epochs, origin_.epoch, head_ + 1)));
+  AURORA_RETURN_IF_ERROR(
+      SetMeta(schema::kMetaEpochs, AppendEpoch(epochs, origin_.epoch, head_ + 1)));
   return Commit();
 }
 
@@ -163,8 +171,9 @@ absl::StatusOr<WriteResult> Writer::Write(const WriteRequest& request, uint64_t 
     return result;
   }
   if (entry.parked.has_value() && write->spec.has_value()) {
-    return FailedPrecondition(entry.kind + " " + entry.id + " holds a value this version cannot read (" +
-                              *entry.parked + "): only disable, enable, revoke or deactivate it here");
+    return FailedPrecondition(entry.kind + " " + entry.id +
+                              " holds a value this version cannot read (" + *entry.parked +
+                              "): only disable, enable, revoke or deactivate it here");
   }
   replication::Row row = replication::WriteRow(entry.row, dot, hlc, *write);
   const auto resolve = options_.resolve.find(entry.kind);
@@ -244,8 +253,10 @@ absl::Status Writer::Put(Entry& entry, replication::Row row, std::optional<std::
   if (!entry.resolved.has_value()) {
     return Note(drop_resolved_.BindText(1, entry.kind).BindText(2, entry.id).Run());
   }
-  return Note(
-      put_resolved_.BindText(1, entry.kind).BindText(2, entry.id).BindBlob(3, *entry.resolved).Run());
+  return Note(put_resolved_.BindText(1, entry.kind)
+                  .BindText(2, entry.id)
+                  .BindBlob(3, *entry.resolved)
+                  .Run());
 }
 
 absl::Status Writer::RaiseMark(const replication::Hlc& hlc) {
@@ -257,7 +268,9 @@ absl::Status Writer::RaiseMark(const replication::Hlc& hlc) {
 }
 
 absl::Status Writer::Audit(const AuditEntry& entry, const WriteRequest& request, uint64_t wall_ms) {
-  put_audit_.Bind(1, static_cast<int64_t>(wall_ms)).BindText(2, entry.actor).BindText(3, entry.action);
+  put_audit_.Bind(1, static_cast<int64_t>(wall_ms))
+      .BindText(2, entry.actor)
+      .BindText(3, entry.action);
   put_audit_.BindText(4, request.kind).BindText(5, request.id).BindText(6, entry.detail);
   return Note(put_audit_.Run());
 }

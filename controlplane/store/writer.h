@@ -1,10 +1,10 @@
-// Writer: what one transaction on aurora.db does: rows, values in force, change feed, clock mark, events.
-// Source: replication.md section 1 (disk). Thread: the store's. Not public: Store is.
-// Use: Begin, any number of Write/Merge/AppendEvent/SetMeta, Commit or Abandon.
-// Errors: a refused edit has written nothing and the transaction goes on; after a failed statement failure() is set
-// and the transaction can only be abandoned.
-// Invariants: the head and the mark in memory follow the disk (an abandoned transaction gives them back); a dot's
-// counter is never given out twice, also after an abandoned transaction.
+// Writer: what one transaction on aurora.db does: rows, values in force, change feed, clock mark,
+// events. Source: replication.md section 1 (disk). Thread: the store's. Not public: Store is. Use:
+// Begin, any number of Write/Merge/AppendEvent/SetMeta, Commit or Abandon. Errors: a refused edit
+// has written nothing and the transaction goes on; after a failed statement failure() is set and
+// the transaction can only be abandoned. Invariants: the head and the mark in memory follow the
+// disk (an abandoned transaction gives them back); a dot's counter is never given out twice, also
+// after an abandoned transaction.
 #pragma once
 
 #include <memory>
@@ -22,8 +22,10 @@ namespace aurora::store {
 
 class Writer {
  public:
-  // Opens, checks, migrates; takes or keeps the node's uid and records this start's epoch. `options` outlives it.
-  static absl::StatusOr<std::unique_ptr<Writer>> Open(const StoreOptions& options, uint64_t wall_ms);
+  // Opens, checks, migrates; takes or keeps the node's uid and records this start's epoch.
+  // `options` outlives it.
+  static absl::StatusOr<std::unique_ptr<Writer>> Open(const StoreOptions& options,
+                                                      uint64_t wall_ms);
 
   absl::Status Begin();
   bool begun() const { return tx_.has_value(); }
@@ -68,8 +70,8 @@ class Writer {
   uint64_t committed_mark_ms_ = 0;
   std::optional<sqlite::Transaction> tx_;
   absl::Status failure_;
-  sqlite::Statement put_row_, put_resolved_, drop_resolved_, put_change_, drop_change_, put_meta_, put_event_,
-      trim_events_, put_audit_;
+  sqlite::Statement put_row_, put_resolved_, drop_resolved_, put_change_, drop_change_, put_meta_,
+      put_event_, trim_events_, put_audit_;
 };
 
 }  // namespace aurora::store

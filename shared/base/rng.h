@@ -1,6 +1,6 @@
 // Rng: seeded, identical on every platform (std distributions are not).
-// Source: xoshiro256** by Blackman and Vigna 2018, seeded through splitmix64. Not for secrets (crypto has those).
-// Thread: a value, owned by one thread.
+// Source: xoshiro256** by Blackman and Vigna 2018, seeded through splitmix64. Not for secrets
+// (crypto has those). Thread: a value, owned by one thread.
 #pragma once
 
 #include <array>
@@ -32,7 +32,8 @@ class Rng {
     return result;
   }
 
-  // Uniform in [0, bound); 0 for bound 0. Lemire's multiply-shift; the bias is below 2^-32 for bounds < 2^32.
+  // Uniform in [0, bound); 0 for bound 0. Lemire's multiply-shift; the bias is below 2^-32 for
+  // bounds < 2^32.
   uint64_t Below(uint64_t bound) {
     __extension__ using Wide = unsigned __int128;
     return static_cast<uint64_t>((static_cast<Wide>(Next()) * bound) >> 64);

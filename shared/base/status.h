@@ -1,6 +1,6 @@
 // Status helpers: constructors that take std::string_view, and the two propagation macros.
-// Source: ours. Debian's absl::string_view is not std::string_view (docs/adr/0004), so this header is the bridge.
-// Thread: stateless.
+// Source: ours. Debian's absl::string_view is not std::string_view (docs/adr/0004), so this header
+// is the bridge. Thread: stateless.
 #pragma once
 
 #include <string>
@@ -12,21 +12,37 @@
 
 namespace aurora {
 
-inline absl::string_view Absl(std::string_view s) { return {s.data(), s.size()}; }
-inline std::string_view Std(absl::string_view s) { return {s.data(), s.size()}; }
+inline absl::string_view Absl(std::string_view s) {
+  return {s.data(), s.size()};
+}
+inline std::string_view Std(absl::string_view s) {
+  return {s.data(), s.size()};
+}
 
-inline absl::Status InvalidArgument(std::string_view m) { return absl::InvalidArgumentError(Absl(m)); }
-inline absl::Status NotFound(std::string_view m) { return absl::NotFoundError(Absl(m)); }
-inline absl::Status AlreadyExists(std::string_view m) { return absl::AlreadyExistsError(Absl(m)); }
+inline absl::Status InvalidArgument(std::string_view m) {
+  return absl::InvalidArgumentError(Absl(m));
+}
+inline absl::Status NotFound(std::string_view m) {
+  return absl::NotFoundError(Absl(m));
+}
+inline absl::Status AlreadyExists(std::string_view m) {
+  return absl::AlreadyExistsError(Absl(m));
+}
 inline absl::Status FailedPrecondition(std::string_view m) {
   return absl::FailedPreconditionError(Absl(m));
 }
 inline absl::Status ResourceExhausted(std::string_view m) {
   return absl::ResourceExhaustedError(Absl(m));
 }
-inline absl::Status Unavailable(std::string_view m) { return absl::UnavailableError(Absl(m)); }
-inline absl::Status DataLoss(std::string_view m) { return absl::DataLossError(Absl(m)); }
-inline absl::Status Internal(std::string_view m) { return absl::InternalError(Absl(m)); }
+inline absl::Status Unavailable(std::string_view m) {
+  return absl::UnavailableError(Absl(m));
+}
+inline absl::Status DataLoss(std::string_view m) {
+  return absl::DataLossError(Absl(m));
+}
+inline absl::Status Internal(std::string_view m) {
+  return absl::InternalError(Absl(m));
+}
 inline absl::Status Unauthenticated(std::string_view m) {
   return absl::UnauthenticatedError(Absl(m));
 }
@@ -34,7 +50,8 @@ inline absl::Status PermissionDenied(std::string_view m) {
   return absl::PermissionDeniedError(Absl(m));
 }
 
-// Adds context once per layer: WithContext("loading x", status) -> "loading x: <message>", same code.
+// Adds context once per layer: WithContext("loading x", status) -> "loading x: <message>", same
+// code.
 inline absl::Status WithContext(std::string_view context, const absl::Status& status) {
   if (status.ok()) {
     return status;

@@ -1,6 +1,6 @@
-// Instant and Duration: the only time types in cores. Monotonic microseconds since an arbitrary start.
-// Source: ours. Thread: values. Units: microseconds, signed 64 bit (292 000 years).
-// Nobody in a core reads a clock: drivers pass `now`.
+// Instant and Duration: the only time types in cores. Monotonic microseconds since an arbitrary
+// start. Source: ours. Thread: values. Units: microseconds, signed 64 bit (292 000 years). Nobody
+// in a core reads a clock: drivers pass `now`.
 #pragma once
 
 #include <compare>

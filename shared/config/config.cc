@@ -1,8 +1,8 @@
 #include "shared/config/config.h"
 
-#include <unistd.h>
-
 #include <algorithm>
+
+#include <unistd.h>
 
 #include "shared/base/check.h"
 #include "shared/base/status.h"
@@ -20,19 +20,22 @@ void NoteUnknownKey(Loading& loading, const FileValue& value, const std::string&
   std::vector<std::string> known;
   for (const Setting& setting : Settings()) {
     known.emplace_back(setting.key);
-    if (key.size() < setting.key.size() && setting.key.starts_with(key) && setting.key[key.size()] == '.') {
-      loading.mistakes.push_back(key + ": is a table, want [" + key + "] with keys below it (" + value.raw.source +
-                                 ")");
+    if (key.size() < setting.key.size() && setting.key.starts_with(key) &&
+        setting.key[key.size()] == '.') {
+      loading.mistakes.push_back(key + ": is a table, want [" + key + "] with keys below it (" +
+                                 value.raw.source + ")");
       return;
     }
   }
   const std::string near = Nearest(key, known);
-  loading.mistakes.push_back(key + ": no such key" + (near.empty() ? "" : ", did you mean " + near + "?") + " (" +
+  loading.mistakes.push_back(key + ": no such key" +
+                             (near.empty() ? "" : ", did you mean " + near + "?") + " (" +
                              value.raw.source + ")");
 }
 
 // Splits the file into settings by key and provider tables; notes keys nobody knows.
-FileMap SortFile(Loading& loading, const std::vector<FileValue>& file, std::vector<FileValue>& providers) {
+FileMap SortFile(Loading& loading, const std::vector<FileValue>& file,
+                 std::vector<FileValue>& providers) {
   FileMap known;
   for (const FileValue& value : file) {
     const std::string key = value.Key();
@@ -75,12 +78,14 @@ void LoadSetting(Loading& loading, const Setting& setting, const FileMap& file) 
   raw.source = "default";
   raw.from_text_source = true;
   Raw found;
-  if (FromEnvironment(loading, setting.key, setting.Variable(), IsSecret(setting.rule.kind), &found) ||
+  if (FromEnvironment(loading, setting.key, setting.Variable(), IsSecret(setting.rule.kind),
+                      &found) ||
       FromFile(loading, setting, file, &found)) {
     raw = std::move(found);
   }
   EffectiveValue effective{std::string(setting.key), "", raw.source};
-  const bool unset_address = setting.rule.kind == Kind::kHostPort && raw.source == "default" && raw.text.empty();
+  const bool unset_address =
+      setting.rule.kind == Kind::kHostPort && raw.source == "default" && raw.text.empty();
   if (!unset_address) {
     std::string allowed;
     std::optional<Value> value = Convert(setting.rule, raw, &allowed);
@@ -130,8 +135,8 @@ void LoadProxy(Loading& loading) {
                           get("NO_PROXY", "no_proxy")};
 }
 
-// A misspelt variable is silent otherwise: nothing else reads it. Others' variables share the prefixes
-// (Kubernetes writes AURORA_SERVICE_HOST), so this only warns.
+// A misspelt variable is silent otherwise: nothing else reads it. Others' variables share the
+// prefixes (Kubernetes writes AURORA_SERVICE_HOST), so this only warns.
 void WarnAboutVariables(Loading& loading) {
   std::vector<std::string> known = {"AURORA_CONFIG"};
   for (const Setting& setting : Settings()) {
@@ -149,8 +154,8 @@ void WarnAboutVariables(Loading& loading) {
     }
     const std::string near = Nearest(name, known);
     if (!near.empty()) {
-      loading.config.warnings.push_back("environment " + name + " is not a setting and is ignored, did you mean " +
-                                        near + "?");
+      loading.config.warnings.push_back(
+          "environment " + name + " is not a setting and is ignored, did you mean " + near + "?");
     }
   }
 }
@@ -171,27 +176,29 @@ std::string Loading::SourceOf(std::string_view key) const {
 }
 
 void Loading::Refuse(std::string_view key, std::string_view value, std::string_view what) {
-  mistakes.push_back(std::string(key) + ": " + Quoted(value) + " " + std::string(what) + " (" + SourceOf(key) + ")");
+  mistakes.push_back(std::string(key) + ": " + Quoted(value) + " " + std::string(what) + " (" +
+                     SourceOf(key) + ")");
 }
 
 void Loading::RefuseSecret(std::string_view key, std::string_view what) {
   mistakes.push_back(std::string(key) + ": **** " + std::string(what) + " (" + SourceOf(key) + ")");
 }
 
-bool ReadSecretFile(Loading& loading, std::string_view key, const std::string& path, const std::string& source,
-                    Raw* out) {
+bool ReadSecretFile(Loading& loading, std::string_view key, const std::string& path,
+                    const std::string& source, Raw* out) {
   absl::StatusOr<std::string> text = ReadFile(path, kMaxSecretFileBytes);
   if (!text.ok()) {
-    loading.mistakes.push_back(std::string(key) + ": " + Quoted(path) + " cannot be read: " +
-                               std::string(Std(text.status().message())) + ", want a readable file (" + source + ")");
+    loading.mistakes.push_back(std::string(key) + ": " + Quoted(path) +
+                               " cannot be read: " + std::string(Std(text.status().message())) +
+                               ", want a readable file (" + source + ")");
     return false;
   }
   while (text->ends_with('\n') || text->ends_with('\r')) {
     text->pop_back();
   }
   if (text->empty()) {
-    loading.mistakes.push_back(std::string(key) + ": " + Quoted(path) + " is empty, want the secret in it (" +
-                               source + ")");
+    loading.mistakes.push_back(std::string(key) + ": " + Quoted(path) +
+                               " is empty, want the secret in it (" + source + ")");
     return false;
   }
   *out = Raw{};
@@ -201,7 +208,8 @@ bool ReadSecretFile(Loading& loading, std::string_view key, const std::string& p
   return true;
 }
 
-bool FromEnvironment(Loading& loading, std::string_view key, const std::string& variable, bool secret, Raw* out) {
+bool FromEnvironment(Loading& loading, std::string_view key, const std::string& variable,
+                     bool secret, Raw* out) {
   const Environment& environment = loading.options.environment;
   const auto set = [&](const std::string& name) {
     const auto at = environment.find(name);
@@ -227,7 +235,8 @@ bool FromEnvironment(Loading& loading, std::string_view key, const std::string& 
   return true;
 }
 
-absl::StatusOr<Config> LoadText(std::string_view toml, std::string_view origin, const LoadOptions& options) {
+absl::StatusOr<Config> LoadText(std::string_view toml, std::string_view origin,
+                                const LoadOptions& options) {
   AURORA_ASSIGN_OR_RETURN(const std::vector<FileValue> file, ParseToml(toml, origin));
   Loading loading{options, {}, {}, {}};
   std::vector<FileValue> providers;
@@ -249,7 +258,8 @@ absl::StatusOr<Config> LoadText(std::string_view toml, std::string_view origin, 
 absl::StatusOr<Config> Load(const LoadOptions& options) {
   std::string path = options.config_path;
   std::string source = "--config";
-  if (const auto at = options.environment.find("AURORA_CONFIG"); path.empty() && at != options.environment.end()) {
+  if (const auto at = options.environment.find("AURORA_CONFIG");
+      path.empty() && at != options.environment.end()) {
     path = at->second;
     source = "environment AURORA_CONFIG";
   }
@@ -262,8 +272,9 @@ absl::StatusOr<Config> Load(const LoadOptions& options) {
   }
   const absl::StatusOr<std::string> text = ReadFile(path, kMaxConfigBytes);
   if (!text.ok()) {
-    return InvalidArgument("config: " + Quoted(path) + " cannot be read: " +
-                           std::string(Std(text.status().message())) + ", want a readable TOML file (" + source + ")");
+    return InvalidArgument("config: " + Quoted(path) +
+                           " cannot be read: " + std::string(Std(text.status().message())) +
+                           ", want a readable TOML file (" + source + ")");
   }
   return LoadText(*text, path, options);
 }

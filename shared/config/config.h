@@ -1,8 +1,8 @@
 // Config: the settings of one node, validated, as both processes read them.
-// Source: docs product contract, settings; keys, environment names, defaults and bounds live in one table
-// (shared/config/registry.h) that drives parsing, --check-config and --print-config.
-// Thread: a value; Load reads files and belongs to process start. Units: Duration, bytes.
-// Errors: Load answers InvalidArgument whose message is one line per mistake (key, value, what is allowed, where
+// Source: docs product contract, settings; keys, environment names, defaults and bounds live in one
+// table (shared/config/registry.h) that drives parsing, --check-config and --print-config. Thread:
+// a value; Load reads files and belongs to process start. Units: Duration, bytes. Errors: Load
+// answers InvalidArgument whose message is one line per mistake (key, value, what is allowed, where
 // it came from); the caller prints it and exits 2.
 // Precedence: environment > file > default. An environment variable set to "" counts as unset.
 #pragma once
@@ -30,7 +30,8 @@ enum class OnProxyPort { kAuto, kTrue, kFalse };
 enum class LogLevel { kDebug, kInfo, kWarn, kError };
 enum class LogFormat { kJson, kText };
 
-// PEM paths; both empty = no TLS. Files are re-read by who serves them, so only the paths are settings.
+// PEM paths; both empty = no TLS. Files are re-read by who serves them, so only the paths are
+// settings.
 struct TlsFiles {
   std::string cert;
   std::string key;
@@ -91,7 +92,7 @@ struct Server {
 struct Admin {
   HostPort grpc_listen;
   HostPort rest_listen;
-  std::string socket;  // default: RUNTIME_DIR/admin/control.sock
+  std::string socket;         // default: RUNTIME_DIR/admin/control.sock
   crypto::Secret master_key;  // empty = no token is accepted over TCP
   TlsFiles tls;
   bool allow_insecure = false;
@@ -162,8 +163,10 @@ struct LoadOptions {
 
 absl::StatusOr<Config> Load(const LoadOptions& options);
 
-// The same from TOML text that is already in memory (tests, fuzzing); `origin` names it in messages.
-absl::StatusOr<Config> LoadText(std::string_view toml, std::string_view origin, const LoadOptions& options);
+// The same from TOML text that is already in memory (tests, fuzzing); `origin` names it in
+// messages.
+absl::StatusOr<Config> LoadText(std::string_view toml, std::string_view origin,
+                                const LoadOptions& options);
 
 // What --print-config prints: "key = value  # source" lines.
 std::string PrintConfig(const Config& config);

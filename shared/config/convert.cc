@@ -48,7 +48,9 @@ std::string Want(const Rule& rule) {
   return "";
 }
 
-bool InRange(const Rule& rule, int64_t v) { return v >= rule.min && v <= rule.max; }
+bool InRange(const Rule& rule, int64_t v) {
+  return v >= rule.min && v <= rule.max;
+}
 
 std::optional<int64_t> Integer(const Rule& rule, const Raw& raw) {
   std::optional<int64_t> out;
@@ -66,7 +68,8 @@ std::optional<bool> Boolean(const Raw& raw) {
   if (raw.shape == Raw::Shape::kBoolean) {
     return raw.boolean;
   }
-  return raw.shape == Raw::Shape::kText && raw.from_text_source ? ParseBool(raw.text) : std::nullopt;
+  return raw.shape == Raw::Shape::kText && raw.from_text_source ? ParseBool(raw.text)
+                                                                : std::nullopt;
 }
 
 std::optional<int64_t> EnumIndex(const Rule& rule, const Raw& raw) {
@@ -138,7 +141,9 @@ bool ConvertInto(const Rule& rule, const Raw& raw, Value& value) {
 
 }  // namespace
 
-bool IsSecret(Kind kind) { return kind == Kind::kSecret || kind == Kind::kSecretList; }
+bool IsSecret(Kind kind) {
+  return kind == Kind::kSecret || kind == Kind::kSecretList;
+}
 
 std::optional<Value> Convert(const Rule& rule, const Raw& raw, std::string* allowed) {
   Value value;

@@ -1,5 +1,5 @@
-// Convert: a Raw value and the rule for its key make a typed Value or one line saying what is allowed.
-// Source: ours. Thread: stateless. Errors: Mistake lines as Load prints them.
+// Convert: a Raw value and the rule for its key make a typed Value or one line saying what is
+// allowed. Source: ours. Thread: stateless. Errors: Mistake lines as Load prints them.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ struct Rule {
 };
 
 struct Value {
-  std::string text;  // kString, kSecret, kEnum
+  std::string text;     // kString, kSecret, kEnum
   int64_t integer = 0;  // kInt, kBytes; kEnum: index into `allowed`
   bool boolean = false;
   Duration duration;

@@ -1,7 +1,7 @@
 // The only getenv in the product: everything else gets the map.
-#include <unistd.h>
-
 #include <string_view>
+
+#include <unistd.h>
 
 #include "shared/config/config.h"
 

@@ -7,7 +7,9 @@
 namespace aurora::config {
 namespace {
 
-absl::Status Bad() { return InvalidArgument("want host:port, [ipv6]:port or :port with a port of 0 to 65535"); }
+absl::Status Bad() {
+  return InvalidArgument("want host:port, [ipv6]:port or :port with a port of 0 to 65535");
+}
 
 }  // namespace
 
@@ -37,7 +39,8 @@ absl::StatusOr<HostPort> ParseHostPort(std::string_view text, std::string_view d
     host = text.substr(0, colon);
     port = text.substr(colon + 1);
   }
-  // Hosts are names or addresses: nothing that could smuggle a path, a space or a control character.
+  // Hosts are names or addresses: nothing that could smuggle a path, a space or a control
+  // character.
   for (const char c : host) {
     if (c <= ' ' || c == '/' || c == '@' || c == ',' || c == '[' || c == ']' || c == 0x7f) {
       return Bad();
@@ -56,7 +59,8 @@ bool IsLoopbackHost(std::string_view host) {
     return true;
   }
   // 127/8 as an address, not a name such as 127.example.com.
-  return host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string_view::npos;
+  return host.starts_with("127.") &&
+         host.find_first_not_of("0123456789.") == std::string_view::npos;
 }
 
 bool IsWildcardHost(std::string_view host) {

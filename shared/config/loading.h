@@ -1,5 +1,5 @@
-// Loading: what the steps of Load share: the configuration so far, where each value came from, the mistakes.
-// Source: ours. Thread: one Load. Errors: collected in `mistakes`, one line each.
+// Loading: what the steps of Load share: the configuration so far, where each value came from, the
+// mistakes. Source: ours. Thread: one Load. Errors: collected in `mistakes`, one line each.
 #pragma once
 
 #include <map>
@@ -27,10 +27,11 @@ struct Loading {
 };
 
 // Reads VARIABLE, or the file VARIABLE_FILE names when `secret`. False when neither is set.
-bool FromEnvironment(Loading& loading, std::string_view key, const std::string& variable, bool secret, Raw* out);
+bool FromEnvironment(Loading& loading, std::string_view key, const std::string& variable,
+                     bool secret, Raw* out);
 // Contents of a secret's file without the line break at its end. False after noting the mistake.
-bool ReadSecretFile(Loading& loading, std::string_view key, const std::string& path, const std::string& source,
-                    Raw* out);
+bool ReadSecretFile(Loading& loading, std::string_view key, const std::string& path,
+                    const std::string& source, Raw* out);
 
 // provider_load.cc: [providers.*] of the file and the environment's into config.providers.
 void LoadProviders(Loading& loading, const std::vector<FileValue>& from_file);

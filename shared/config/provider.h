@@ -1,7 +1,7 @@
 // ProviderConfig: one provider configured on this node, from [providers.<name>] or the environment.
-// Source: docs product contract: <TYPE>_API_KEY, _BASE_URL, _MODELS, AZURE_API_VERSION, *_FILE twins;
-// OPENAI_EAST_API_KEY makes "openai-east". Thread: a value. Units: Duration.
-// Invariant: base_url is set, http or https, without a trailing slash; name matches [a-z0-9][a-z0-9-]{0,62}.
+// Source: docs product contract: <TYPE>_API_KEY, _BASE_URL, _MODELS, AZURE_API_VERSION, *_FILE
+// twins; OPENAI_EAST_API_KEY makes "openai-east". Thread: a value. Units: Duration. Invariant:
+// base_url is set, http or https, without a trailing slash; name matches [a-z0-9][a-z0-9-]{0,62}.
 #pragma once
 
 #include <cstdint>

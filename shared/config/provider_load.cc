@@ -1,4 +1,5 @@
-// Providers from the file's [providers.<name>] tables and the environment; the environment wins key by key.
+// Providers from the file's [providers.<name>] tables and the environment; the environment wins key
+// by key.
 #include <algorithm>
 #include <array>
 
@@ -34,23 +35,25 @@ void NoteUnknown(Loading& loading, const FileValue& value, std::string_view inne
     known.emplace_back(setting.key);
   }
   const std::string near = Nearest(inner, known);
-  loading.mistakes.push_back(value.Key() + ": no such key" + (near.empty() ? "" : ", did you mean " + near + "?") +
-                             " (" + value.raw.source + ")");
+  loading.mistakes.push_back(value.Key() + ": no such key" +
+                             (near.empty() ? "" : ", did you mean " + near + "?") + " (" +
+                             value.raw.source + ")");
 }
 
 Named FromFile(Loading& loading, const std::vector<FileValue>& file) {
   Named out;
   for (const FileValue& value : file) {
     if (value.path.size() < 3) {
-      loading.mistakes.push_back(value.Key() + ": is not a table, want [providers.<name>] (" + value.raw.source +
-                                 ")");
+      loading.mistakes.push_back(value.Key() + ": is not a table, want [providers.<name>] (" +
+                                 value.raw.source + ")");
       continue;
     }
     const std::string& name = value.path[1];
     if (!ValidName(name)) {
-      loading.mistakes.push_back(value.Key() + ": " + Quoted(name) +
-                                 " is not allowed as a provider's name, want 1 to 63 of a-z 0-9 - (" +
-                                 value.raw.source + ")");
+      loading.mistakes.push_back(
+          value.Key() + ": " + Quoted(name) +
+          " is not allowed as a provider's name, want 1 to 63 of a-z 0-9 - (" + value.raw.source +
+          ")");
       continue;
     }
     FileValue inner{{value.path.begin() + 2, value.path.end()}, {}};
@@ -69,7 +72,8 @@ Named FromFile(Loading& loading, const std::vector<FileValue>& file) {
   for (auto& [name, keys] : out) {
     const auto twin = keys.find("api_key_file");
     if (twin != keys.end() && keys.contains("api_key")) {
-      loading.mistakes.push_back("providers." + name + ".api_key_file: set together with api_key, want one of them (" +
+      loading.mistakes.push_back("providers." + name +
+                                 ".api_key_file: set together with api_key, want one of them (" +
                                  twin->second.source + ")");
     } else if (twin != keys.end()) {
       Raw secret = twin->second;
@@ -100,29 +104,34 @@ std::string Lower(std::string_view text) {
 // "OPENAI" or "OPENAI_EAST" -> the type; nullopt for other people's variables.
 std::optional<ProviderType> TypeOfStem(std::string_view stem) {
   const std::string lower = Lower(stem);
-  const std::optional<ProviderType> type = ProviderTypeFromName(std::string_view(lower).substr(0, lower.find('-')));
+  const std::optional<ProviderType> type =
+      ProviderTypeFromName(std::string_view(lower).substr(0, lower.find('-')));
   return ValidName(lower) && lower.back() != '-' ? type : std::nullopt;
 }
 
 bool WorksWithoutKey(ProviderType type) {
-  return type == ProviderType::kOllama || type == ProviderType::kVllm || type == ProviderType::kOpenAi;
+  return type == ProviderType::kOllama || type == ProviderType::kVllm ||
+         type == ProviderType::kOpenAi;
 }
 
 Named FromVariables(Loading& loading) {
   Named out;
   for (const auto& [variable, text] : loading.options.environment) {
     for (const Suffix& suffix : kSuffixes) {
-      if (text.empty() || !variable.ends_with(suffix.ending) || variable.size() == suffix.ending.size()) {
+      if (text.empty() || !variable.ends_with(suffix.ending) ||
+          variable.size() == suffix.ending.size()) {
         continue;
       }
-      const std::string_view stem = std::string_view(variable).substr(0, variable.size() - suffix.ending.size());
+      const std::string_view stem =
+          std::string_view(variable).substr(0, variable.size() - suffix.ending.size());
       const std::optional<ProviderType> type = TypeOfStem(stem);
       if (!type.has_value() || (suffix.key == "api_version" && *type != ProviderType::kAzure)) {
         break;
       }
       const std::string name = Lower(stem);
       Raw raw;
-      const std::string plain = std::string(stem) + std::string(suffix.key == "api_key" ? "_API_KEY" : suffix.ending);
+      const std::string plain =
+          std::string(stem) + std::string(suffix.key == "api_key" ? "_API_KEY" : suffix.ending);
       if (!out[name].contains(suffix.key) &&
           FromEnvironment(loading, "providers." + name + "." + std::string(suffix.key), plain,
                           suffix.key == "api_key", &raw)) {
@@ -134,15 +143,16 @@ Named FromVariables(Loading& loading) {
   return out;
 }
 
-// A variable alone makes no provider when nothing could be called with it (OLLAMA_MODELS is Ollama's own
-// directory, ANTHROPIC_BASE_URL another tool's).
+// A variable alone makes no provider when nothing could be called with it (OLLAMA_MODELS is
+// Ollama's own directory, ANTHROPIC_BASE_URL another tool's).
 bool Complete(Loading& loading, const std::string& name, const Keys& keys) {
   const ProviderType type = *ProviderTypeFromName(name.substr(0, name.find('-')));
   if (keys.contains("api_key") || (keys.contains("base_url") && WorksWithoutKey(type))) {
     return true;
   }
   if (const auto url = keys.find("base_url"); url != keys.end()) {
-    loading.config.warnings.push_back(url->second.source + " is set without an API key: no provider " + name);
+    loading.config.warnings.push_back(url->second.source +
+                                      " is set without an API key: no provider " + name);
   }
   return false;
 }
@@ -182,7 +192,8 @@ void CheckBaseUrl(Loading& loading, const std::string& prefix, ProviderConfig& p
     url.pop_back();
   }
   const size_t scheme = url.starts_with("https://") ? 8 : url.starts_with("http://") ? 7 : 0;
-  const std::string authority = scheme == 0 ? "" : url.substr(scheme, url.find('/', scheme) - scheme);
+  const std::string authority =
+      scheme == 0 ? "" : url.substr(scheme, url.find('/', scheme) - scheme);
   bool good = !authority.empty() && url.find_first_of("?#@ \\\"<>") == std::string::npos;
   for (const char c : url) {
     good = good && c > ' ' && c <= '~';
@@ -192,7 +203,8 @@ void CheckBaseUrl(Loading& loading, const std::string& prefix, ProviderConfig& p
     good = at.ok() && !at->host.empty() && at->port != 0;
   }
   if (!good) {
-    loading.Refuse(key, url, "is not allowed, want http:// or https://, a host, an optional port and path");
+    loading.Refuse(key, url,
+                   "is not allowed, want http:// or https://, a host, an optional port and path");
   }
 }
 
@@ -200,7 +212,8 @@ void CheckProvider(Loading& loading, const std::string& prefix, ProviderConfig& 
   CheckBaseUrl(loading, prefix, provider);
   for (const char c : provider.api_key.Reveal()) {
     if (c <= ' ' || c > '~') {
-      loading.RefuseSecret(prefix + "api_key", "is not allowed, want printable ASCII without spaces");
+      loading.RefuseSecret(prefix + "api_key",
+                           "is not allowed, want printable ASCII without spaces");
       break;
     }
   }
@@ -211,7 +224,8 @@ void CheckProvider(Loading& loading, const std::string& prefix, ProviderConfig& 
     const absl::StatusOr<std::string> pem = ReadFile(provider.ca_file, kMaxConfigBytes * 4);
     if (!pem.ok()) {
       loading.Refuse(prefix + "ca_file", provider.ca_file,
-                     "cannot be read: " + std::string(Std(pem.status().message())) + ", want a readable PEM file");
+                     "cannot be read: " + std::string(Std(pem.status().message())) +
+                         ", want a readable PEM file");
     }
   }
 }

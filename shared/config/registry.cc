@@ -25,14 +25,30 @@ constexpr int64_t kH = 3600 * kS;
 constexpr int64_t kDay = 24 * kH;
 constexpr int64_t kHuge = std::numeric_limits<int64_t>::max();
 
-constexpr Rule Text() { return {kString, 0, 0, {}}; }
-constexpr Rule Bool() { return {kBool, 0, 0, {}}; }
-constexpr Rule Int(int64_t min, int64_t max) { return {kInt, min, max, {}}; }
-constexpr Rule Bytes(int64_t min, int64_t max) { return {kBytes, min, max, {}}; }
-constexpr Rule Time(int64_t min, int64_t max) { return {kDuration, min, max, {}}; }
-constexpr Rule Enum(std::string_view allowed) { return {kEnum, 0, 0, allowed}; }
-constexpr Rule Address() { return {kHostPort, 0, 0, {}}; }
-constexpr Rule Hidden() { return {kSecret, 0, 0, {}}; }
+constexpr Rule Text() {
+  return {kString, 0, 0, {}};
+}
+constexpr Rule Bool() {
+  return {kBool, 0, 0, {}};
+}
+constexpr Rule Int(int64_t min, int64_t max) {
+  return {kInt, min, max, {}};
+}
+constexpr Rule Bytes(int64_t min, int64_t max) {
+  return {kBytes, min, max, {}};
+}
+constexpr Rule Time(int64_t min, int64_t max) {
+  return {kDuration, min, max, {}};
+}
+constexpr Rule Enum(std::string_view allowed) {
+  return {kEnum, 0, 0, allowed};
+}
+constexpr Rule Address() {
+  return {kHostPort, 0, 0, {}};
+}
+constexpr Rule Hidden() {
+  return {kSecret, 0, 0, {}};
+}
 
 #define STORE(field, from) +[](Config& c, Value& v) { c.field = from; }
 #define TEXT(field) STORE(field, std::move(v.text))
@@ -103,11 +119,13 @@ const Setting kSettings[] = {
     {"server.drain_timeout", Time(0, kDay), "120s", TIME(server.drain_timeout)},
     {"server.tls.cert", Text(), "", TEXT(server.tls.cert)},
     {"server.tls.key", Text(), "", TEXT(server.tls.key)},
-    {"server.limits.body_max_bytes", Bytes(1024, 1LL << 32), "33554432", INT(server.limits.body_max_bytes)},
+    {"server.limits.body_max_bytes", Bytes(1024, 1LL << 32), "33554432",
+     INT(server.limits.body_max_bytes)},
     {"server.limits.head_timeout", Time(100 * kMs, kH), "10s", TIME(server.limits.head_timeout)},
     {"server.limits.body_timeout", Time(100 * kMs, kH), "60s", TIME(server.limits.body_timeout)},
     {"server.limits.idle_timeout", Time(100 * kMs, kDay), "75s", TIME(server.limits.idle_timeout)},
-    {"server.limits.connections_max", Int(1, 10'000'000), "100000", INT(server.limits.connections_max)},
+    {"server.limits.connections_max", Int(1, 10'000'000), "100000",
+     INT(server.limits.connections_max)},
     {"server.revoke_running_streams", Bool(), "true", BOOL(server.revoke_running_streams)},
     {"server.keepalive_interval", Time(100 * kMs, kH), "15s", TIME(server.keepalive_interval)},
     {"server.slow_client_watermark_bytes", Bytes(16384, 1LL << 30), "262144",
@@ -124,14 +142,16 @@ const Setting kSettings[] = {
     {"admin.allow_private_networks", Bool(), "true", BOOL(admin.allow_private_networks)},
 
     {"metrics.dataplane_listen", Address(), "0.0.0.0:9091", ADDRESS(metrics.dataplane_listen)},
-    {"metrics.controlplane_listen", Address(), "0.0.0.0:9092", ADDRESS(metrics.controlplane_listen)},
+    {"metrics.controlplane_listen", Address(), "0.0.0.0:9092",
+     ADDRESS(metrics.controlplane_listen)},
 
     {"storage.state_dir", Text(), "/var/lib/aurora", TEXT(storage.state_dir)},
     {"storage.runtime_dir", Text(), "/run/aurora", TEXT(storage.runtime_dir)},
     {"storage.encryption_key", Hidden(), "", StoreEncryptionKey},
     {"storage.min_free_bytes", Bytes(0, kHuge), "536870912", INT(storage.min_free_bytes)},
     {"storage.traffic_max_age", Time(kH, 3650 * kDay), "30d", TIME(storage.traffic_max_age)},
-    {"storage.traffic_max_bytes", Bytes(1 << 20, kHuge), "2147483648", INT(storage.traffic_max_bytes)},
+    {"storage.traffic_max_bytes", Bytes(1 << 20, kHuge), "2147483648",
+     INT(storage.traffic_max_bytes)},
 
     {"log.level", Enum("debug|info|warn|error"), "info", INT(log.level)},
     {"log.format", Enum("json|text"), "json", INT(log.format)},
@@ -142,7 +162,8 @@ const Setting kSettings[] = {
 
 const ProviderSetting kProviderSettings[] = {
     {"type",
-     Enum("openai|anthropic|gemini|azure|groq|deepseek|openrouter|xai|mistral|together|fireworks|ollama|vllm"),
+     Enum("openai|anthropic|gemini|azure|groq|deepseek|openrouter|xai|mistral|together|fireworks|"
+          "ollama|vllm"),
      "", STORE(type, static_cast<ProviderType>(v.integer + 1))},
     {"base_url", Text(), "", TEXT(base_url)},
     {"api_key", Hidden(), "", STORE(api_key, crypto::Secret::Take(v.text))},
@@ -176,7 +197,11 @@ std::string Setting::Variable() const {
   return out;
 }
 
-std::span<const Setting> Settings() { return kSettings; }
-std::span<const ProviderSetting> ProviderSettings() { return kProviderSettings; }
+std::span<const Setting> Settings() {
+  return kSettings;
+}
+std::span<const ProviderSetting> ProviderSettings() {
+  return kProviderSettings;
+}
 
 }  // namespace aurora::config

@@ -1,5 +1,6 @@
-// The table of settings: every key once, with its variable, type, default, bounds and place in Config.
-// Source: docs product contract, settings. Thread: const after start. Invariant: a default satisfies its rule.
+// The table of settings: every key once, with its variable, type, default, bounds and place in
+// Config. Source: docs product contract, settings. Thread: const after start. Invariant: a default
+// satisfies its rule.
 #pragma once
 
 #include <span>

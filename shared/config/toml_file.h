@@ -1,6 +1,6 @@
 // A TOML file as a flat list of dotted keys.
-// Source: TOML 1.0 through toml++ (built without exceptions). Thread: stateless. Bounds: kMaxConfigBytes.
-// Errors: one line with the file's name, and line and column for a syntax error.
+// Source: TOML 1.0 through toml++ (built without exceptions). Thread: stateless. Bounds:
+// kMaxConfigBytes. Errors: one line with the file's name, and line and column for a syntax error.
 #pragma once
 
 #include <string>
@@ -25,7 +25,8 @@ struct FileValue {
 
 absl::StatusOr<std::vector<FileValue>> ParseToml(std::string_view text, std::string_view origin);
 
-// The whole file; the message says why not ("No such file or directory", "is a directory", "larger than ...").
+// The whole file; the message says why not ("No such file or directory", "is a directory", "larger
+// than ...").
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes);
 
 }  // namespace aurora::config

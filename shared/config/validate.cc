@@ -13,7 +13,9 @@ struct Listener {
   HostPort at;
 };
 
-std::string Normal(const std::string& host) { return host == "localhost" ? "127.0.0.1" : host; }
+std::string Normal(const std::string& host) {
+  return host == "localhost" ? "127.0.0.1" : host;
+}
 
 bool Clash(const HostPort& a, const HostPort& b) {
   if (a.port != b.port || a.port == 0) {
@@ -38,8 +40,9 @@ void CheckPorts(Loading& loading) {
     for (size_t j = i + 1; j < all.size(); ++j) {
       if (Clash(all[i].at, all[j].at)) {
         loading.Refuse(all[i].key, all[i].at.ToString(),
-                       "clashes with " + std::string(all[j].key) + " " + Quoted(all[j].at.ToString()) + " of " +
-                           loading.SourceOf(all[j].key) + ", want different ports");
+                       "clashes with " + std::string(all[j].key) + " " +
+                           Quoted(all[j].at.ToString()) + " of " + loading.SourceOf(all[j].key) +
+                           ", want different ports");
       }
     }
   }
@@ -52,7 +55,8 @@ void CheckFile(Loading& loading, std::string_view key, const std::string& path) 
   const absl::StatusOr<std::string> text = ReadFile(path, kMaxConfigBytes);
   if (!text.ok()) {
     loading.Refuse(key, path,
-                   "cannot be read: " + std::string(Std(text.status().message())) + ", want a readable PEM file");
+                   "cannot be read: " + std::string(Std(text.status().message())) +
+                       ", want a readable PEM file");
   }
 }
 
@@ -74,26 +78,30 @@ void CheckTls(Loading& loading, const std::string& prefix, const TlsFiles& tls, 
 
 void CheckAdmin(Loading& loading) {
   const Admin& admin = loading.config.admin;
-  if (loading.options.process == Process::kControlPlane && !admin.tls.enabled() && !admin.allow_insecure) {
+  if (loading.options.process == Process::kControlPlane && !admin.tls.enabled() &&
+      !admin.allow_insecure) {
     const std::array<Listener, 2> both = {
         {{"admin.grpc_listen", admin.grpc_listen}, {"admin.rest_listen", admin.rest_listen}}};
     for (const Listener& listener : both) {
       if (!IsLoopbackHost(listener.at.host)) {
-        loading.Refuse(listener.key, listener.at.ToString(),
-                       "would send the admin token in clear, want a loopback address, admin.tls.cert with "
-                       "admin.tls.key, or admin.allow_insecure = true");
+        loading.Refuse(
+            listener.key, listener.at.ToString(),
+            "would send the admin token in clear, want a loopback address, admin.tls.cert with "
+            "admin.tls.key, or admin.allow_insecure = true");
       }
     }
   }
   for (const char c : admin.master_key.Reveal()) {
     if (c <= ' ' || c > '~') {
-      loading.RefuseSecret("admin.master_key", "is not allowed, want printable ASCII without spaces");
+      loading.RefuseSecret("admin.master_key",
+                           "is not allowed, want printable ASCII without spaces");
       break;
     }
   }
   // sun_path holds 108 bytes with its terminator.
   if (admin.socket.size() > 107) {
-    loading.Refuse("admin.socket", admin.socket, "is too long for a unix socket, want at most 107 bytes");
+    loading.Refuse("admin.socket", admin.socket,
+                   "is too long for a unix socket, want at most 107 bytes");
   }
 }
 
@@ -120,8 +128,8 @@ bool ValidId(std::string_view id) {
     return false;
   }
   for (const char c : id) {
-    const bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                      c == '_' || c == '.';
+    const bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '-' || c == '_' || c == '.';
     if (!good) {
       return false;
     }
@@ -137,26 +145,31 @@ void CheckGossipKeys(Loading& loading) {
     for (char& c : text) {
       c = c == '\n' ? ',' : c;
     }
-    given = raw->second.shape == Raw::Shape::kList ? raw->second.list.size() : SplitList(text).size();
+    given =
+        raw->second.shape == Raw::Shape::kList ? raw->second.list.size() : SplitList(text).size();
   }
-  bool good = given == loading.config.cluster.gossip_keys.size() || raw->second.shape == Raw::Shape::kOther;
+  bool good =
+      given == loading.config.cluster.gossip_keys.size() || raw->second.shape == Raw::Shape::kOther;
   for (const crypto::Secret& key : loading.config.cluster.gossip_keys) {
     good = good && (key.size() == 16 || key.size() == 24 || key.size() == 32);
   }
   if (!good) {
-    loading.RefuseSecret("cluster.gossip_keys", "is not allowed, want base64 of 16, 24 or 32 bytes each");
+    loading.RefuseSecret("cluster.gossip_keys",
+                         "is not allowed, want base64 of 16, 24 or 32 bytes each");
   }
 }
 
 void CheckCluster(Loading& loading) {
   const Cluster& cluster = loading.config.cluster;
   if (!ValidId(cluster.node_id)) {
-    loading.Refuse("cluster.node_id", cluster.node_id, "is not allowed, want 1 to 128 of A-Z a-z 0-9 - _ .");
+    loading.Refuse("cluster.node_id", cluster.node_id,
+                   "is not allowed, want 1 to 128 of A-Z a-z 0-9 - _ .");
   }
   const auto seeds = loading.raws.find("cluster.seed_nodes");
   if (seeds != loading.raws.end()) {
-    const std::vector<std::string> list =
-        seeds->second.shape == Raw::Shape::kList ? seeds->second.list : SplitList(seeds->second.text);
+    const std::vector<std::string> list = seeds->second.shape == Raw::Shape::kList
+                                              ? seeds->second.list
+                                              : SplitList(seeds->second.text);
     for (const std::string& seed : list) {
       const auto parsed = ParseHostPort(seed, "");
       if (!parsed.ok() || parsed->host.empty() || parsed->port == 0) {
@@ -174,7 +187,8 @@ void CheckCluster(Loading& loading) {
   }
   if (!cluster.seed_nodes.empty() && cluster.node_id == "local") {
     loading.Refuse("cluster.node_id", cluster.node_id,
-                   "is not allowed with cluster.enabled and cluster.seed_nodes, want an id of this node's own");
+                   "is not allowed with cluster.enabled and cluster.seed_nodes, want an id of this "
+                   "node's own");
   }
   loading.Refuse("cluster.enabled", "true", "is not in this build yet, want false");
 }

@@ -84,7 +84,8 @@ std::optional<Duration> ParseDuration(std::string_view text) {
 std::string FormatDuration(Duration value) {
   for (const char* name : {"d", "h", "m", "s", "ms"}) {
     for (const Unit& unit : kDurations) {
-      if (unit.first == name && value.micros() >= unit.second && value.micros() % unit.second == 0) {
+      if (unit.first == name && value.micros() >= unit.second &&
+          value.micros() % unit.second == 0) {
         return std::to_string(value.micros() / unit.second) + name;
       }
     }

@@ -1,5 +1,6 @@
 // Value: one setting as text or a typed TOML scalar, turned into what the table says it is.
-// Source: ours. Thread: values. Errors: the Parse functions answer nullopt; the caller words the mistake.
+// Source: ours. Thread: values. Errors: the Parse functions answer nullopt; the caller words the
+// mistake.
 #pragma once
 
 #include <cstdint>
@@ -14,12 +15,12 @@ namespace aurora::config {
 
 enum class Kind {
   kString,
-  kSecret,      // text; printed "****"
+  kSecret,  // text; printed "****"
   kBool,
-  kInt,         // bounds apply
-  kBytes,       // integer, or text "2GiB"; bounds apply
-  kDuration,    // text "5s"; bounds apply, in microseconds
-  kEnum,        // one of `allowed`, '|' separated
+  kInt,       // bounds apply
+  kBytes,     // integer, or text "2GiB"; bounds apply
+  kDuration,  // text "5s"; bounds apply, in microseconds
+  kEnum,      // one of `allowed`, '|' separated
   kHostPort,
   kStrings,     // TOML array of strings, or text separated by commas
   kSecretList,  // the same, printed "****"
@@ -33,8 +34,8 @@ struct Raw {
   int64_t integer = 0;
   bool boolean = false;
   std::vector<std::string> list;
-  bool list_of_text = true;  // kList: every element was a string
-  std::string source;        // "file x.toml:3", "environment X", "default"
+  bool list_of_text = true;       // kList: every element was a string
+  std::string source;             // "file x.toml:3", "environment X", "default"
   bool from_text_source = false;  // environment or default: "5" may be a number, "true" a bool
 };
 

@@ -6,8 +6,10 @@
 namespace aurora::crypto {
 namespace {
 
-constexpr std::string_view kStandard = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-constexpr std::string_view kUrl = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+constexpr std::string_view kStandard =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kUrl =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 constexpr uint8_t kForeign = 0xff;
 
 constexpr std::array<uint8_t, 256> Reverse(std::string_view alphabet) {
@@ -85,8 +87,12 @@ int HexValue(char c) {
 
 }  // namespace
 
-std::string Base64Encode(std::string_view bytes) { return Encode(bytes, kStandard, true); }
-std::string Base64UrlEncode(std::string_view bytes) { return Encode(bytes, kUrl, false); }
+std::string Base64Encode(std::string_view bytes) {
+  return Encode(bytes, kStandard, true);
+}
+std::string Base64UrlEncode(std::string_view bytes) {
+  return Encode(bytes, kUrl, false);
+}
 
 std::optional<std::string> Base64Decode(std::string_view text) {
   if (text.size() % 4 != 0) {
@@ -100,7 +106,9 @@ std::optional<std::string> Base64Decode(std::string_view text) {
   return Decode(text, kFromStandard);
 }
 
-std::optional<std::string> Base64UrlDecode(std::string_view text) { return Decode(text, kFromUrl); }
+std::optional<std::string> Base64UrlDecode(std::string_view text) {
+  return Decode(text, kFromUrl);
+}
 
 std::string HexLower(std::string_view bytes) {
   constexpr std::string_view kDigits = "0123456789abcdef";

@@ -1,7 +1,8 @@
 // Base64, base64url and hex text.
 // Source: RFC 4648 sections 4, 5, 8. Thread: stateless. Bounds: none but memory.
-// Errors: decoding answers nullopt for a foreign character, wrong padding or non-zero trailing bits, so a byte
-// string has exactly one accepted text. Base64 is padded; base64url is not and its decoder refuses padding.
+// Errors: decoding answers nullopt for a foreign character, wrong padding or non-zero trailing
+// bits, so a byte string has exactly one accepted text. Base64 is padded; base64url is not and its
+// decoder refuses padding.
 #pragma once
 
 #include <optional>

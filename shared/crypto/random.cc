@@ -10,7 +10,8 @@ namespace aurora::crypto {
 std::string RandomBytes(size_t n) {
   std::string bytes(n, '\0');
   AURORA_CHECK(n <= 1 << 20);
-  AURORA_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(n)) == 1);
+  AURORA_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(n)) ==
+               1);
   return bytes;
 }
 

@@ -1,11 +1,11 @@
 // Sealing of stored credentials: AES-256-GCM with a key id.
-// Source: NIST SP 800-38D; the envelope is ours: version(1) = 1 | key id(4) | nonce(12) | ciphertext | tag(16).
-// The header is authenticated together with the caller's associated data. Nonces are random 96 bits: safe to
-// 2^32 seals per key, far above what a provider table writes. The key id is the first 4 bytes of SHA-256 over
-// "aurora seal key id" and the key: it says which key to try and nothing about it.
-// Thread: stateless. Units: bytes; the envelope adds kSealOverhead.
-// Errors: InvalidArgument for a key that is not 32 bytes; FailedPrecondition when the key id names another key;
-// DataLoss for anything tampered, cut or of an unknown version.
+// Source: NIST SP 800-38D; the envelope is ours: version(1) = 1 | key id(4) | nonce(12) |
+// ciphertext | tag(16). The header is authenticated together with the caller's associated data.
+// Nonces are random 96 bits: safe to 2^32 seals per key, far above what a provider table writes.
+// The key id is the first 4 bytes of SHA-256 over "aurora seal key id" and the key: it says which
+// key to try and nothing about it. Thread: stateless. Units: bytes; the envelope adds
+// kSealOverhead. Errors: InvalidArgument for a key that is not 32 bytes; FailedPrecondition when
+// the key id names another key; DataLoss for anything tampered, cut or of an unknown version.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +21,8 @@ inline constexpr size_t kSealKeyBytes = 32;
 inline constexpr size_t kSealHeaderBytes = 1 + 4 + 12;
 inline constexpr size_t kSealOverhead = kSealHeaderBytes + 16;
 
-absl::StatusOr<std::string> Seal(std::string_view key32, std::string_view plaintext, std::string_view aad);
+absl::StatusOr<std::string> Seal(std::string_view key32, std::string_view plaintext,
+                                 std::string_view aad);
 absl::StatusOr<Secret> Open(std::string_view key32, std::string_view sealed, std::string_view aad);
 
 // The 4-byte key id of a key, and of an envelope ("" when it is too short to have one).

@@ -5,7 +5,8 @@
 namespace aurora::crypto {
 
 void Wipe(std::string& text) {
-  // Up to the capacity: a text that shrank left its tail there. resize makes those bytes ours to write.
+  // Up to the capacity: a text that shrank left its tail there. resize makes those bytes ours to
+  // write.
   text.resize(text.capacity());
   OPENSSL_cleanse(text.data(), text.size());
   text.clear();

@@ -1,8 +1,8 @@
 // Secret: text that is wiped from memory when it goes away and never prints itself.
 // Source: ours. Thread: a value. Bounds: none.
-// Invariant: every buffer a Secret ever held is overwritten before it is freed or left behind by a move.
-// There is no operator<<, no conversion to a string and no log field of it; Reveal() is the one way to the text,
-// so `grep Reveal` lists every use.
+// Invariant: every buffer a Secret ever held is overwritten before it is freed or left behind by a
+// move. There is no operator<<, no conversion to a string and no log field of it; Reveal() is the
+// one way to the text, so `grep Reveal` lists every use.
 #pragma once
 
 #include <string>
@@ -25,7 +25,9 @@ class Secret {
     return secret;
   }
   Secret(const Secret& other) = default;
-  Secret(Secret&& other) noexcept : text_(other.text_.data(), other.text_.size()) { Wipe(other.text_); }
+  Secret(Secret&& other) noexcept : text_(other.text_.data(), other.text_.size()) {
+    Wipe(other.text_);
+  }
   Secret& operator=(const Secret& other) {
     if (this != &other) {
       Wipe(text_);
@@ -46,8 +48,8 @@ class Secret {
   std::string_view Reveal() const { return text_; }
   bool empty() const { return text_.empty(); }
   size_t size() const { return text_.size(); }
-  // For people to recognise it: the first `head` and last four characters, "****" when it is too short for that
-  // to hide enough.
+  // For people to recognise it: the first `head` and last four characters, "****" when it is too
+  // short for that to hide enough.
   std::string Redacted(size_t head = 0) const;
 
  private:

@@ -1,7 +1,7 @@
 #include "shared/crypto/sha256.h"
 
-// The low-level interface: EVP (OpenSSL 3.0) frees and allocates its state at every re-init, and a key is hashed per
-// request.
+// The low-level interface: EVP (OpenSSL 3.0) frees and allocates its state at every re-init, and a
+// key is hashed per request.
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
@@ -10,7 +10,9 @@
 
 namespace aurora::crypto {
 
-Sha256::Sha256() : ctx_(new SHA256_CTX) { AURORA_CHECK(SHA256_Init(ctx_) == 1); }
+Sha256::Sha256() : ctx_(new SHA256_CTX) {
+  AURORA_CHECK(SHA256_Init(ctx_) == 1);
+}
 
 Sha256::~Sha256() {
   OPENSSL_cleanse(ctx_, sizeof *ctx_);

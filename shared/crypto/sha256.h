@@ -1,7 +1,7 @@
 // SHA-256 and constant-time comparison.
-// Source: FIPS 180-4 through OpenSSL. Thread: a Sha256 is owned by one thread; the free functions are
-// stateless to the caller (one hasher per thread inside). Units: bytes. Errors: none (input of any length).
-// Invariant: hashing allocates nothing after a Sha256's construction.
+// Source: FIPS 180-4 through OpenSSL. Thread: a Sha256 is owned by one thread; the free functions
+// are stateless to the caller (one hasher per thread inside). Units: bytes. Errors: none (input of
+// any length). Invariant: hashing allocates nothing after a Sha256's construction.
 #pragma once
 
 #include <array>
@@ -34,8 +34,8 @@ class Sha256 {
 
 Digest Sha256Of(std::string_view bytes);
 
-// Takes as long for a mismatch in the first byte as in the last; different lengths are unequal at once
-// (lengths of our secrets are public).
+// Takes as long for a mismatch in the first byte as in the last; different lengths are unequal at
+// once (lengths of our secrets are public).
 bool ConstantTimeEqual(std::string_view a, std::string_view b);
 bool ConstantTimeEqual(const Digest& a, const Digest& b);
 

@@ -26,7 +26,9 @@ int HexDigit(unsigned char c) {
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-bool IsText(unsigned char c) { return (c >= 0x20 && c != 0x7f) || c == '\t'; }
+bool IsText(unsigned char c) {
+  return (c >= 0x20 && c != 0x7f) || c == '\t';
+}
 
 bool IsTokenByte(unsigned char c) {
   const char byte = static_cast<char>(c);
@@ -347,7 +349,8 @@ bool Decoder::ChunkFramingByte(unsigned char c) {
   return true;
 }
 
-// *( token ":" text CRLF ) CRLF. Trailers are checked and dropped: nothing may smuggle a header behind a body.
+// *( token ":" text CRLF ) CRLF. Trailers are checked and dropped: nothing may smuggle a header
+// behind a body.
 bool Decoder::TrailerByte(unsigned char c) {
   if (++extra_bytes_ > limits_.trailer_bytes_max) {
     Fail(431, "trailer_too_large", "The trailers are too large.");

@@ -1,13 +1,15 @@
-// Pull decoder for one HTTP/1.x message at a time, strict enough that no two parsers can disagree on its end.
-// Source: RFC 9112; head grammar by llhttp in strict mode; body framing ours. Smuggling table in tests/shared/http.
-// Thread: pure; one thread.   Memory: ~120 bytes per connection, plus a stash only while a head straddles reads.
-// Bounds: Limits. Nothing is allocated when a head arrives in one read.
-// Errors: sticky; Error carries the status to answer (requests) or 502 (responses).
-// Invariant: any chunking of the same bytes gives the same events (body slices joined) and the same error.
+// Pull decoder for one HTTP/1.x message at a time, strict enough that no two parsers can disagree
+// on its end. Source: RFC 9112; head grammar by llhttp in strict mode; body framing ours. Smuggling
+// table in tests/shared/http. Thread: pure; one thread.   Memory: ~120 bytes per connection, plus a
+// stash only while a head straddles reads. Bounds: Limits. Nothing is allocated when a head arrives
+// in one read. Errors: sticky; Error carries the status to answer (requests) or 502 (responses).
+// Invariant: any chunking of the same bytes gives the same events (body slices joined) and the same
+// error.
 //
 //   while (true) switch (decoder.Next(in)) {          // consumes from the front of `in`
-//     kNeedMore: wait for bytes (in is empty now)     kHead: decoder.head()      kBody: decoder.body()
-//     kEnd: the message is over; `in` holds pipelined bytes; Reset() before the next message     kError: error()
+//     kNeedMore: wait for bytes (in is empty now)     kHead: decoder.head()      kBody:
+//     decoder.body() kEnd: the message is over; `in` holds pipelined bytes; Reset() before the next
+//     message     kError: error()
 //   }
 #pragma once
 
@@ -33,7 +35,7 @@ struct HeadScratch {
 };
 
 struct Error {
-  int status = 0;           // what to answer: 400, 414, 417, 431, 501, 505; 502 from a response decoder
+  int status = 0;  // what to answer: 400, 414, 417, 431, 501, 505; 502 from a response decoder
   std::string_view reason;  // stable machine word, e.g. "content_length_conflict"
   std::string_view text;    // one sentence for people
 };
@@ -49,8 +51,8 @@ class Decoder {
   // Consumes from the front of `in` and reports the next event.
   Event Next(std::string_view& in);
 
-  // Valid right after kHead, until the bytes passed to that Next are reused, or any decoder that shares the
-  // scratch decodes another head. Copy what must outlive that.
+  // Valid right after kHead, until the bytes passed to that Next are reused, or any decoder that
+  // shares the scratch decodes another head. Copy what must outlive that.
   const Head& head() const { return scratch_->head; }
   // Valid right after kBody: a slice of the bytes passed to Next.
   std::string_view body() const { return body_; }
@@ -60,13 +62,14 @@ class Decoder {
   // Call before its head is decoded; cleared by Reset. 1xx, 204 and 304 need no call.
   void ExpectNoBody() { no_body_ = true; }
 
-  // The connection has been closed by the sender: kEnd for an until-close body, kNeedMore when idle (clean close
-  // between messages), kError when a message was cut short.
+  // The connection has been closed by the sender: kEnd for an until-close body, kNeedMore when idle
+  // (clean close between messages), kError when a message was cut short.
   Event Eof();
 
   // True before the first byte of a message.
   bool idle() const { return state_ == State::kHead && stash_.empty(); }
-  // True when the message is complete, until Reset. Next reports kEnd then, however often it is called.
+  // True when the message is complete, until Reset. Next reports kEnd then, however often it is
+  // called.
   bool done() const { return state_ == State::kDone; }
   // Ready for the next message. Also forgets an error.
   void Reset();
@@ -97,7 +100,8 @@ class Decoder {
   bool ChunkSizeByte(unsigned char c);
   bool ChunkFramingByte(unsigned char c);
   bool TrailerByte(unsigned char c);
-  // Scans lines of `bytes` from scanned_ on. Returns the head's length, or 0 for "not yet" or "failed".
+  // Scans lines of `bytes` from scanned_ on. Returns the head's length, or 0 for "not yet" or
+  // "failed".
   size_t ScanLines(std::string_view bytes);
   bool LineMayBegin(char c);
   Event ParseHead(std::string_view bytes);

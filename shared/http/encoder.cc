@@ -56,7 +56,9 @@ void Buffer::Append(std::string_view bytes) {
   size_ += bytes.size();
 }
 
-void Buffer::AppendDecimal(uint64_t value) { Append(Decimal(value).view()); }
+void Buffer::AppendDecimal(uint64_t value) {
+  Append(Decimal(value).view());
+}
 
 void Buffer::Header(std::string_view name, std::string_view value) {
   if (name.size() + value.size() + 4 > capacity_ - size_) {
@@ -71,9 +73,13 @@ void Buffer::Header(std::string_view name, std::string_view value) {
   Append(kCrlf);
 }
 
-void Buffer::Header(std::string_view name, uint64_t value) { Header(name, Decimal(value).view()); }
+void Buffer::Header(std::string_view name, uint64_t value) {
+  Header(name, Decimal(value).view());
+}
 
-void AppendDecimal(std::string& out, uint64_t value) { out += Decimal(value).view(); }
+void AppendDecimal(std::string& out, uint64_t value) {
+  out += Decimal(value).view();
+}
 
 void AppendHeader(std::string& out, std::string_view name, std::string_view value) {
   out += name;

@@ -1,7 +1,8 @@
 // Append helpers that serialise HTTP/1.1 heads and chunk frames.
 // Source: RFC 9112.
-// Thread: pure.   Memory: Buffer writes into bytes the caller owns and never allocates; overflow is a sticky flag.
-// Errors: none but overflow. Invariant: no value written through Header() can contain CR, LF or NUL.
+// Thread: pure.   Memory: Buffer writes into bytes the caller owns and never allocates; overflow is
+// a sticky flag. Errors: none but overflow. Invariant: no value written through Header() can
+// contain CR, LF or NUL.
 #pragma once
 
 #include <cstddef>

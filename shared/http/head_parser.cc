@@ -1,9 +1,9 @@
 #include "shared/http/head_parser.h"
 
-#include <llhttp/llhttp.h>
-
 #include <algorithm>
 #include <cstring>
+
+#include <llhttp/llhttp.h>
 
 #include "shared/http/encoder.h"
 
@@ -21,7 +21,9 @@ struct Context {
   bool too_many = false;
 };
 
-Context& Of(llhttp_t* parser) { return *static_cast<Context*>(parser->data); }
+Context& Of(llhttp_t* parser) {
+  return *static_cast<Context*>(parser->data);
+}
 
 int OnMethod(llhttp_t* parser, const char* at, size_t size) {
   Of(parser).head->method_text = {at, size};
@@ -166,8 +168,7 @@ bool DecideFraming(const Facts& facts, Head* head, Error* error) {
   }
   if (facts.encoding_count > 0) {
     if (head->minor_version == 0) {
-      return Refuse(error, 400, "transfer_encoding_in_1_0",
-                    "HTTP/1.0 knows no Transfer-Encoding.");
+      return Refuse(error, 400, "transfer_encoding_in_1_0", "HTTP/1.0 knows no Transfer-Encoding.");
     }
     if (facts.encoding_count > 1 || !EqualsIgnoreCase(facts.encoding, "chunked")) {
       return RefuseTransferEncoding(facts.encoding_count > 1 ? "chunked" : facts.encoding, error);
@@ -202,7 +203,8 @@ bool IsHostValue(std::string_view host) {
   });
 }
 
-// Origin-form and "OPTIONS *" pass; absolute-form is reduced to origin-form when it agrees with Host.
+// Origin-form and "OPTIONS *" pass; absolute-form is reduced to origin-form when it agrees with
+// Host.
 bool CheckTarget(const Facts& facts, Head* head, Error* error) {
   std::string_view target = head->target;
   if (std::memchr(target.data(), '#', target.size()) != nullptr) {
@@ -229,7 +231,8 @@ bool CheckTarget(const Facts& facts, Head* head, Error* error) {
   return true;
 }
 
-// llhttp tolerates runs of spaces and other protocols' names in the request line; one spelling is enough.
+// llhttp tolerates runs of spaces and other protocols' names in the request line; one spelling is
+// enough.
 bool CheckRequestLine(const Limits& limits, std::string_view bytes, const Head& head,
                       Error* error) {
   if (head.target.size() > limits.target_bytes_max) {
@@ -266,7 +269,8 @@ bool FinishRequest(const Limits& limits, std::string_view bytes, Head* head, Err
     if (facts.expect_count > 1 || !EqualsIgnoreCase(facts.expect, "100-continue")) {
       return Refuse(error, 417, "unknown_expectation", "This Expect cannot be met.");
     }
-    // A 1.0 client cannot mean it, and without a body there is nothing to wait for (RFC 9110 10.1.1).
+    // A 1.0 client cannot mean it, and without a body there is nothing to wait for (RFC
+    // 9110 10.1.1).
     head->expect_continue = head->minor_version == 1 && head->body != Head::Body::kNone;
   }
   head->keep_alive = !facts.close && (head->minor_version == 1 || facts.keep_alive);

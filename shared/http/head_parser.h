@@ -1,8 +1,8 @@
-// Parses one complete head (start line to blank line) and decides how its body is framed. Used by Decoder only.
-// Source: llhttp strict for the grammar; RFC 9112 6.3 for framing, 3.2 for Host and targets.
-// Thread: pure.   Requires: `bytes` ends with the blank line, has CRLF line ends and no folded lines.
-// Errors: false, and `error` filled in with the status a server answers.
-// Invariant: anything two parsers might read differently is refused.
+// Parses one complete head (start line to blank line) and decides how its body is framed. Used by
+// Decoder only. Source: llhttp strict for the grammar; RFC 9112 6.3 for framing, 3.2 for Host and
+// targets. Thread: pure.   Requires: `bytes` ends with the blank line, has CRLF line ends and no
+// folded lines. Errors: false, and `error` filled in with the status a server answers. Invariant:
+// anything two parsers might read differently is refused.
 #pragma once
 
 #include <string_view>

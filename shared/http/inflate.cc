@@ -1,10 +1,10 @@
 #include "shared/http/inflate.h"
 
-#include <zlib.h>
-
 #include <algorithm>
 #include <limits>
 #include <memory>
+
+#include <zlib.h>
 
 namespace aurora::http {
 namespace {

@@ -1,7 +1,8 @@
 // Bounded decompression of a gzip or zlib body held in memory.
 // Source: RFC 1950, RFC 1952, through zlib.
 // Thread: pure.   Bounds: the output never exceeds output_bytes_max.
-// Errors: ResourceExhausted when the output would be larger; InvalidArgument for malformed or truncated input.
+// Errors: ResourceExhausted when the output would be larger; InvalidArgument for malformed or
+// truncated input.
 #pragma once
 
 #include <cstddef>

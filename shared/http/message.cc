@@ -7,7 +7,9 @@
 namespace aurora::http {
 namespace {
 
-constexpr char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+constexpr char Lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+}
 
 constexpr std::string_view kNames[] = {
     "",
@@ -68,7 +70,8 @@ constexpr NameTable kTable = [] {
 }();
 static_assert(kTable.unique);
 
-// 8 bytes with bit 5 set: lower case for letters, and '-' stays. Of the token bytes only letters change.
+// 8 bytes with bit 5 set: lower case for letters, and '-' stays. Of the token bytes only letters
+// change.
 uint64_t LoadLower(const char* at) {
   uint64_t word = 0;
   std::memcpy(&word, at, sizeof(word));
@@ -128,7 +131,9 @@ HeaderId ClassifyHeader(std::string_view name) {
              : HeaderId::kOther;
 }
 
-std::string_view HeaderName(HeaderId id) { return kNames[static_cast<size_t>(id)]; }
+std::string_view HeaderName(HeaderId id) {
+  return kNames[static_cast<size_t>(id)];
+}
 
 bool HasToken(std::string_view list, std::string_view token) {
   while (!list.empty()) {

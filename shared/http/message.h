@@ -1,8 +1,9 @@
 // The parsed head of one HTTP/1.x message: start line, headers, and how its body is framed.
 // Source: RFC 9110 (fields), RFC 9112 (framing).
-// Thread: plain values.   Memory: sizeof(Head) is about 4 KiB, so one lives per loop (HeadScratch), not per connection.
-// Lifetime: every view points into the bytes given to the decoder or into the decoder's own stash; see decoder.h.
-// Invariant: a Head that a Decoder hands out is unambiguous: at most one framing, at most one Host.
+// Thread: plain values.   Memory: sizeof(Head) is about 4 KiB, so one lives per loop (HeadScratch),
+// not per connection. Lifetime: every view points into the bytes given to the decoder or into the
+// decoder's own stash; see decoder.h. Invariant: a Head that a Decoder hands out is unambiguous: at
+// most one framing, at most one Host.
 #pragma once
 
 #include <array>
@@ -70,15 +71,16 @@ struct Head {
 
   Method method = Method::kOther;  // requests
   Body body = Body::kNone;
-  bool keep_alive = true;          // what the sender asked for (version + Connection)
-  bool expect_continue = false;    // request carries Expect: 100-continue
-  bool upgrade = false;            // Connection: upgrade plus an Upgrade header, or a 101 response
-  int status = 0;                  // responses
-  int minor_version = 1;           // HTTP/1.<minor>
+  bool keep_alive = true;        // what the sender asked for (version + Connection)
+  bool expect_continue = false;  // request carries Expect: 100-continue
+  bool upgrade = false;          // Connection: upgrade plus an Upgrade header, or a 101 response
+  int status = 0;                // responses
+  int minor_version = 1;         // HTTP/1.<minor>
   uint32_t header_count = 0;
-  std::string_view method_text;    // requests
-  std::string_view target;         // origin-form ("/path?query") or "*"; absolute-form is reduced to its path
-  uint64_t content_length = 0;     // also set for a response to HEAD that carries one
+  std::string_view method_text;  // requests
+  std::string_view
+      target;  // origin-form ("/path?query") or "*"; absolute-form is reduced to its path
+  uint64_t content_length = 0;  // also set for a response to HEAD that carries one
   std::array<Header, kHeadersMax> headers;
 
   std::span<const Header> all() const { return {headers.data(), header_count}; }
@@ -103,7 +105,8 @@ struct Head {
 // ASCII case-insensitive equality.
 bool EqualsIgnoreCase(std::string_view a, std::string_view b);
 
-// The id of a header name in any case. Requires: a token (what no parser lets through is not told apart).
+// The id of a header name in any case. Requires: a token (what no parser lets through is not told
+// apart).
 HeaderId ClassifyHeader(std::string_view name);
 
 // The canonical lower-case name of an id; "" for kOther.
@@ -115,7 +118,8 @@ bool HasToken(std::string_view list, std::string_view token);
 Method ClassifyMethod(std::string_view text);
 std::string_view MethodName(Method method);
 
-// Headers that belong to one hop and are never forwarded (RFC 9110 7.6.1), Content-Length not among them.
+// Headers that belong to one hop and are never forwarded (RFC 9110 7.6.1), Content-Length not among
+// them.
 bool IsHopByHop(HeaderId id);
 
 }  // namespace aurora::http

@@ -79,7 +79,9 @@ absl::StatusOr<SplitAuthority> Split(std::string_view text) {
   return out;
 }
 
-bool IsDotSegment(std::string_view segment) { return segment == "." || segment == ".."; }
+bool IsDotSegment(std::string_view segment) {
+  return segment == "." || segment == "..";
+}
 
 }  // namespace
 
@@ -142,7 +144,8 @@ bool IsSafePath(std::string_view path) {
   if (path.empty() || path.front() != '/') {
     return false;
   }
-  // Segments are compared after decoding, and bytes that would make or hide a separator are refused encoded too.
+  // Segments are compared after decoding, and bytes that would make or hide a separator are refused
+  // encoded too.
   std::string segment;
   for (size_t i = 0; i < path.size(); ++i) {
     char c = path[i];
@@ -176,7 +179,9 @@ bool IsSafePath(std::string_view path) {
   return !IsDotSegment(segment);
 }
 
-std::string_view PathOf(std::string_view target) { return target.substr(0, target.find('?')); }
+std::string_view PathOf(std::string_view target) {
+  return target.substr(0, target.find('?'));
+}
 
 std::string_view QueryOf(std::string_view target) {
   const size_t mark = target.find('?');

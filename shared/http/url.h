@@ -1,7 +1,6 @@
 // Base URLs of backends, and the check that a passthrough path cannot climb out of its prefix.
-// Source: RFC 3986, the part an http(s) origin needs: no user info, no fragment, no query in a base URL.
-// Thread: pure.
-// Errors: InvalidArgument with the offending part named.
+// Source: RFC 3986, the part an http(s) origin needs: no user info, no fragment, no query in a base
+// URL. Thread: pure. Errors: InvalidArgument with the offending part named.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +13,11 @@ namespace aurora::http {
 
 struct Url {
   bool tls = false;
-  std::string host;       // lower case; an IPv6 literal without its brackets
-  uint16_t port = 0;      // the scheme's default when absent
-  std::string path;       // "" or "/..." without a trailing slash
-  std::string authority;  // what a Host header carries: host[:port], brackets kept, default port dropped
+  std::string host;   // lower case; an IPv6 literal without its brackets
+  uint16_t port = 0;  // the scheme's default when absent
+  std::string path;   // "" or "/..." without a trailing slash
+  std::string
+      authority;  // what a Host header carries: host[:port], brackets kept, default port dropped
 
   bool operator==(const Url&) const = default;
 };
@@ -32,7 +32,8 @@ struct HostPort {
 absl::StatusOr<HostPort> ParseHostPort(std::string_view text);
 
 // False for "." and ".." segments, "%2e", "%2f", "%5c", a backslash, NUL or any control byte.
-// (an encoded dot is refused anywhere: nobody needs one). `path` begins with '/', and ends before '?'.
+// (an encoded dot is refused anywhere: nobody needs one). `path` begins with '/', and ends before
+// '?'.
 bool IsSafePath(std::string_view path);
 
 // The part of a target before '?', and the part after it ("" when there is none).

@@ -19,7 +19,9 @@ std::string Lower(std::string_view text) {
   return out;
 }
 
-bool HasNoBody(int status) { return status < 200 || status == 204 || status == 304; }
+bool HasNoBody(int status) {
+  return status < 200 || status == 204 || status == 304;
+}
 
 }  // namespace
 
@@ -192,7 +194,8 @@ void Server::Connection::Flush() {
     stream_->Write(std::move(out));
   }
   if (close) {
-    phase_ = Phase::kNoMoreRequests;  // nothing was queued behind it: requests stop at a closing one
+    phase_ =
+        Phase::kNoMoreRequests;  // nothing was queued behind it: requests stop at a closing one
   }
   if (processing_) {
     return;
@@ -224,7 +227,8 @@ void Server::Connection::Resume() {
   ArmTimer();
 }
 
-// FIN, then wait for the client's: closing with unread bytes would reset the connection and lose the answer.
+// FIN, then wait for the client's: closing with unread bytes would reset the connection and lose
+// the answer.
 void Server::Connection::Finish() {
   if (client_done_ && stream_->write_queue_bytes() == 0) {
     Close();
@@ -258,7 +262,9 @@ void Server::Connection::OnEof() {
   }
 }
 
-void Server::Connection::OnStreamError(int) { Close(); }
+void Server::Connection::OnStreamError(int) {
+  Close();
+}
 
 void Server::Connection::OnDrained() {
   if (phase_ == Phase::kLingering) {

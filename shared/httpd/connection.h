@@ -1,8 +1,9 @@
-// One client connection of a Server: decodes requests, keeps the answers in order, times the client out.
-// Source: ours; RFC 9112 9.3 (persistence, pipelining), 9.6 (lingering close). Internal to shared/httpd.
-// Thread: the loop's.   Bounds: Server::Options; at most 1 MiB of unsent answers before reading pauses.
-// Errors: a malformed or late request is answered (400, 408, 413, ...) in its turn, then the connection closes.
-// Invariant: slots_ holds the requests handed out and not yet answered on the wire, oldest first.
+// One client connection of a Server: decodes requests, keeps the answers in order, times the client
+// out. Source: ours; RFC 9112 9.3 (persistence, pipelining), 9.6 (lingering close). Internal to
+// shared/httpd. Thread: the loop's.   Bounds: Server::Options; at most 1 MiB of unsent answers
+// before reading pauses. Errors: a malformed or late request is answered (400, 408, 413, ...) in
+// its turn, then the connection closes. Invariant: slots_ holds the requests handed out and not yet
+// answered on the wire, oldest first.
 #pragma once
 
 #include <cstdint>

@@ -83,7 +83,9 @@ uint16_t Server::port() const {
   return state_->listener == nullptr ? uint16_t{0} : state_->listener->port();
 }
 
-size_t Server::connection_count() const { return state_->connections.size(); }
+size_t Server::connection_count() const {
+  return state_->connections.size();
+}
 
 void Server::OnAccept(std::unique_ptr<uv::TcpStream> stream) {
   if (state_->connections.size() >= state_->options.connections_max) {

@@ -1,8 +1,8 @@
-// A small HTTP/1.1 server on a Loop for metrics, health and the admin REST: whole requests in, whole responses out.
-// Source: ours, over shared/http and shared/uv.
-// Thread: the loop's.   Bounds: Options. Bodies over body_max are answered 413.
-// Errors: malformed requests are answered and the connection closed; nothing reaches the handler.
-// Invariant: responses leave in the order of their requests, whatever the order of completion; each Responder
+// A small HTTP/1.1 server on a Loop for metrics, health and the admin REST: whole requests in,
+// whole responses out. Source: ours, over shared/http and shared/uv. Thread: the loop's.   Bounds:
+// Options. Bodies over body_max are answered 413. Errors: malformed requests are answered and the
+// connection closed; nothing reaches the handler. Invariant: responses leave in the order of their
+// requests, whatever the order of completion; each Responder
 //   answers at most once; completing an exchange whose client has gone does nothing.
 #pragma once
 
@@ -25,9 +25,9 @@ namespace aurora::httpd {
 struct Request {
   http::Method method = http::Method::kOther;
   std::string method_text;
-  std::string target;  // as received
-  std::string path;    // before '?'
-  std::string query;   // after '?'
+  std::string target;                                        // as received
+  std::string path;                                          // before '?'
+  std::string query;                                         // after '?'
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
   std::string body;
   std::string peer;  // IP text
@@ -45,7 +45,8 @@ struct Response {
 
 class Server;
 
-// A ticket for one answer. Copyable; safe to keep after the client or (on the loop's thread) the server is gone.
+// A ticket for one answer. Copyable; safe to keep after the client or (on the loop's thread) the
+// server is gone.
 class Responder {
  public:
   Responder() = default;
@@ -72,7 +73,8 @@ class Server : public uv::ListenerObserver {
     Duration head_timeout = Duration::Seconds(10);  // from a request's first byte to its last
     Duration idle_timeout = Duration::Seconds(75);
     size_t connections_max = 256;  // further ones are closed at once
-    size_t pipeline_max = 32;      // requests of one connection waiting for answers; then reading pauses
+    size_t pipeline_max =
+        32;  // requests of one connection waiting for answers; then reading pauses
   };
   using Handler = absl::AnyInvocable<void(Request, Responder)>;
 
@@ -84,8 +86,9 @@ class Server : public uv::ListenerObserver {
   uint16_t port() const;
   size_t connection_count() const;
 
-  // Stops accepting, closes idle connections, lets exchanges in progress answer (with Connection: close), and
-  // calls `drained` (from the loop) when none is left. Destroying the server closes the rest at once.
+  // Stops accepting, closes idle connections, lets exchanges in progress answer (with Connection:
+  // close), and calls `drained` (from the loop) when none is left. Destroying the server closes the
+  // rest at once.
   void Drain(absl::AnyInvocable<void()> drained);
 
   // Completes an exchange by id; false when it is gone. Responder::Send is this.

@@ -1,4 +1,5 @@
-// One line per event: JSON (RFC 8259) or logfmt. Bytes that are not UTF-8 are replaced, so every line parses.
+// One line per event: JSON (RFC 8259) or logfmt. Bytes that are not UTF-8 are replaced, so every
+// line parses.
 #include <array>
 #include <cmath>
 #include <cstdio>
@@ -25,11 +26,17 @@ std::string_view Name(Level level) {
   return "";
 }
 
-// Length of the UTF-8 sequence at the front (RFC 3629: no overlong forms, no surrogates), 0 when it is none.
+// Length of the UTF-8 sequence at the front (RFC 3629: no overlong forms, no surrogates), 0 when it
+// is none.
 size_t SequenceLength(std::string_view s) {
   const auto at = [&](size_t i) { return static_cast<unsigned char>(s[i]); };
   const unsigned char lead = at(0);
-  const size_t length = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
+  const size_t length = lead < 0x80   ? 1
+                        : lead < 0xc2 ? 0
+                        : lead < 0xe0 ? 2
+                        : lead < 0xf0 ? 3
+                        : lead < 0xf5 ? 4
+                                      : 0;
   if (length == 0 || length > s.size()) {
     return 0;
   }
@@ -69,8 +76,8 @@ void AppendQuoted(std::string& out, std::string_view text) {
 
 bool NamesSecret(std::string_view key) {
   for (const std::string_view secret :
-       {"api_key", "authorization", "token", "password", "secret", "master_key", "encryption_key", "credential",
-        "cookie", "gossip_key", "x_api_key", "admin_token"}) {
+       {"api_key", "authorization", "token", "password", "secret", "master_key", "encryption_key",
+        "credential", "cookie", "gossip_key", "x_api_key", "admin_token"}) {
     if (key == secret) {
       return true;
     }
@@ -110,12 +117,14 @@ std::string Time(int64_t unix_micros) {
   std::tm utc{};
   gmtime_r(&seconds, &utc);
   std::array<char, 48> text{};
-  std::snprintf(text.data(), text.size(), "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", utc.tm_year + 1900, utc.tm_mon + 1,
-                utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, static_cast<int>(unix_micros % 1'000'000));
+  std::snprintf(text.data(), text.size(), "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", utc.tm_year + 1900,
+                utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
+                static_cast<int>(unix_micros % 1'000'000));
   return text.data();
 }
 
-// Appends key and value unless the line would grow past its bound; the bound leaves room for the closing brace.
+// Appends key and value unless the line would grow past its bound; the bound leaves room for the
+// closing brace.
 void Append(std::string& out, Format format, const Field& field) {
   const size_t before = out.size();
   if (format == Format::kJson) {
@@ -135,8 +144,8 @@ void Append(std::string& out, Format format, const Field& field) {
 
 }  // namespace
 
-std::string FormatLine(const Options& options, Level level, int64_t unix_micros, std::string_view message,
-                       Fields fields) {
+std::string FormatLine(const Options& options, Level level, int64_t unix_micros,
+                       std::string_view message, Fields fields) {
   const Format format = options.format;
   std::string out = format == Format::kJson ? "{" : "";
   Append(out, format, {"time", Time(unix_micros)});

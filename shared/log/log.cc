@@ -1,7 +1,5 @@
 #include "shared/log/log.h"
 
-#include <unistd.h>
-
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -10,6 +8,8 @@
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include <unistd.h>
 
 #include "shared/base/check.h"
 
@@ -30,11 +30,13 @@ bool WriteToStderr(std::string_view lines) {
 }
 
 int64_t WallMicros() {
-  return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+  return std::chrono::duration_cast<std::chrono::microseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
       .count();
 }
 
-// The process's logger. Formatting happens on the caller's thread; the lock is held to move one string.
+// The process's logger. Formatting happens on the caller's thread; the lock is held to move one
+// string.
 class Logger {
  public:
   void Start(Options options) {
@@ -66,7 +68,8 @@ class Logger {
     std::unique_lock<std::mutex> lock(mutex_);
     const uint64_t target = accepted_;
     work_.notify_one();
-    drained_.wait(lock, [&] { return written_ >= target || !running_.load(std::memory_order_relaxed); });
+    drained_.wait(lock,
+                  [&] { return written_ >= target || !running_.load(std::memory_order_relaxed); });
   }
 
   void Write(Level level, std::string_view message, Fields fields) {
@@ -136,8 +139,8 @@ class Logger {
       text += line;
     }
     if (lost > 0) {
-      text += FormatLine(options_, Level::kWarn, WallMicros(), "log lines dropped, the log is written too slowly",
-                         {{"lines", lost}}) +
+      text += FormatLine(options_, Level::kWarn, WallMicros(),
+                         "log lines dropped, the log is written too slowly", {{"lines", lost}}) +
               "\n";
     }
     Count(options_.sink ? options_.sink(text) : WriteToStderr(text), batch.size());
@@ -166,12 +169,26 @@ Logger& Global() {
 
 }  // namespace
 
-void Start(Options options) { Global().Start(std::move(options)); }
-void Stop() { Global().Stop(); }
-void Flush() { Global().Flush(); }
-void SetLevel(Level level) { Global().SetLevel(level); }
-bool Enabled(Level level) { return Global().Enabled(level); }
-uint64_t Dropped() { return Global().Dropped(); }
-void Write(Level level, std::string_view message, Fields fields) { Global().Write(level, message, fields); }
+void Start(Options options) {
+  Global().Start(std::move(options));
+}
+void Stop() {
+  Global().Stop();
+}
+void Flush() {
+  Global().Flush();
+}
+void SetLevel(Level level) {
+  Global().SetLevel(level);
+}
+bool Enabled(Level level) {
+  return Global().Enabled(level);
+}
+uint64_t Dropped() {
+  return Global().Dropped();
+}
+void Write(Level level, std::string_view message, Fields fields) {
+  Global().Write(level, message, fields);
+}
 
 }  // namespace aurora::log

@@ -1,11 +1,11 @@
 // log: one line per event on stderr, JSON or logfmt, written by a thread of its own.
-// Source: ours. Thread: every function may be called from any thread and never waits for the file: a line goes
-// into a bounded ring (kRingLines) under a lock held for a pointer swap; when the ring is full the line is dropped
-// and counted, and the writer reports the number. Before Start and after Stop lines are written by the caller.
-// Units: times RFC 3339 UTC with microseconds. Bounds: a line is cut at kMaxLineBytes.
-// Errors: a failed write to stderr is counted as dropped.
-// Secrets: there is no field of crypto::Secret; text under a key that names a secret (api_key, authorization,
-// token, password, secret, master_key, ...) is printed as "****".
+// Source: ours. Thread: every function may be called from any thread and never waits for the file:
+// a line goes into a bounded ring (kRingLines) under a lock held for a pointer swap; when the ring
+// is full the line is dropped and counted, and the writer reports the number. Before Start and
+// after Stop lines are written by the caller. Units: times RFC 3339 UTC with microseconds. Bounds:
+// a line is cut at kMaxLineBytes. Errors: a failed write to stderr is counted as dropped. Secrets:
+// there is no field of crypto::Secret; text under a key that names a secret (api_key,
+// authorization, token, password, secret, master_key, ...) is printed as "****".
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,8 @@ inline constexpr size_t kMaxLineBytes = 16384;
 class Field {
  public:
   enum class Kind { kText, kInt, kUint, kDouble, kBool };
-  Field(std::string_view key, std::string_view value) : key_(key), kind_(Kind::kText), text_(value) {}
+  Field(std::string_view key, std::string_view value)
+      : key_(key), kind_(Kind::kText), text_(value) {}
   Field(std::string_view key, const std::string& value) : Field(key, std::string_view(value)) {}
   Field(std::string_view key, const char* value) : Field(key, std::string_view(value)) {}
   Field(std::string_view key, bool value) : key_(key), kind_(Kind::kBool), int_(value ? 1 : 0) {}
@@ -40,7 +41,9 @@ class Field {
   Field(std::string_view key, Duration value) : Field(key, value.seconds()) {}
   // Printed as its message ("ok" when it is).
   Field(std::string_view key, const absl::Status& status)
-      : key_(key), kind_(Kind::kText), text_(status.ok() ? std::string_view("ok") : Message(status)) {}
+      : key_(key),
+        kind_(Kind::kText),
+        text_(status.ok() ? std::string_view("ok") : Message(status)) {}
   template <class T, std::enable_if_t<std::is_integral_v<T> && !std::is_same_v<T, bool>, int> = 0>
   Field(std::string_view key, T value)
       : key_(key),
@@ -89,13 +92,21 @@ bool Enabled(Level level);
 uint64_t Dropped();
 
 void Write(Level level, std::string_view message, Fields fields);
-inline void Debug(std::string_view message, Fields fields = {}) { Write(Level::kDebug, message, fields); }
-inline void Info(std::string_view message, Fields fields = {}) { Write(Level::kInfo, message, fields); }
-inline void Warn(std::string_view message, Fields fields = {}) { Write(Level::kWarn, message, fields); }
-inline void Error(std::string_view message, Fields fields = {}) { Write(Level::kError, message, fields); }
+inline void Debug(std::string_view message, Fields fields = {}) {
+  Write(Level::kDebug, message, fields);
+}
+inline void Info(std::string_view message, Fields fields = {}) {
+  Write(Level::kInfo, message, fields);
+}
+inline void Warn(std::string_view message, Fields fields = {}) {
+  Write(Level::kWarn, message, fields);
+}
+inline void Error(std::string_view message, Fields fields = {}) {
+  Write(Level::kError, message, fields);
+}
 
 // One line without its newline, for tests and other sinks. `unix_micros` is the wall clock.
-std::string FormatLine(const Options& options, Level level, int64_t unix_micros, std::string_view message,
-                       Fields fields);
+std::string FormatLine(const Options& options, Level level, int64_t unix_micros,
+                       std::string_view message, Fields fields);
 
 }  // namespace aurora::log

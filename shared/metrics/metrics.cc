@@ -1,20 +1,21 @@
 #include "shared/metrics/metrics.h"
 
-#include <prometheus/gauge.h>
-#include <prometheus/text_serializer.h>
-
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <limits>
+
+#include <prometheus/gauge.h>
+#include <prometheus/text_serializer.h>
 
 #include "shared/base/check.h"
 
 namespace aurora::metrics {
 namespace {
 
-constexpr std::array<double, 17> kRequest = {0.005, 0.01, 0.02, 0.04,  0.08,  0.16,  0.32,  0.64,  1.28,
-                                             2.56,  5.12, 10.24, 20.48, 40.96, 81.92, 163.84, 327.68};
+constexpr std::array<double, 17> kRequest = {0.005, 0.01,  0.02,  0.04,   0.08,  0.16,
+                                             0.32,  0.64,  1.28,  2.56,   5.12,  10.24,
+                                             20.48, 40.96, 81.92, 163.84, 327.68};
 constexpr std::array<double, 11> kOverhead = {0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025,
                                               0.005,   0.01,   0.025,   0.05,   0.1};
 constexpr std::array<double, 12> kLag = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005,
@@ -33,7 +34,8 @@ Histogram::Histogram(std::span<const double> bounds)
 
 void Histogram::Observe(double value) {
   // le is inclusive: the first bound not below the value.
-  const auto at = static_cast<size_t>(std::lower_bound(bounds_.begin(), bounds_.end(), value) - bounds_.begin());
+  const auto at = static_cast<size_t>(std::lower_bound(bounds_.begin(), bounds_.end(), value) -
+                                      bounds_.begin());
   std::atomic<uint64_t>& count = counts_[at];
   count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   sum_.store(sum_.load(std::memory_order_relaxed) + value, std::memory_order_relaxed);
@@ -47,9 +49,10 @@ std::vector<uint64_t> Histogram::Counts() const {
   return out;
 }
 
-prometheus::ClientMetric& Families::Series(std::string_view name, std::string_view help, prometheus::MetricType type,
-                                           const Labels& labels) {
-  auto family = std::find_if(families_.begin(), families_.end(), [&](const auto& f) { return f.name == name; });
+prometheus::ClientMetric& Families::Series(std::string_view name, std::string_view help,
+                                           prometheus::MetricType type, const Labels& labels) {
+  auto family = std::find_if(families_.begin(), families_.end(),
+                             [&](const auto& f) { return f.name == name; });
   if (family == families_.end()) {
     families_.push_back({std::string(name), std::string(help), type, {}});
     family = families_.end() - 1;
@@ -68,11 +71,13 @@ prometheus::ClientMetric& Families::Series(std::string_view name, std::string_vi
   return family->metric.back();
 }
 
-void Families::Counter(std::string_view name, std::string_view help, const Labels& labels, double value) {
+void Families::Counter(std::string_view name, std::string_view help, const Labels& labels,
+                       double value) {
   Series(name, help, prometheus::MetricType::Counter, labels).counter.value += value;
 }
 
-void Families::Gauge(std::string_view name, std::string_view help, const Labels& labels, double value) {
+void Families::Gauge(std::string_view name, std::string_view help, const Labels& labels,
+                     double value) {
   Series(name, help, prometheus::MetricType::Gauge, labels).gauge.value += value;
 }
 
@@ -83,7 +88,8 @@ void Families::Histogram(std::string_view name, std::string_view help, const Lab
 }
 
 void Families::Histogram(std::string_view name, std::string_view help, const Labels& labels,
-                         std::span<const double> bounds, std::span<const uint64_t> counts, double sum) {
+                         std::span<const double> bounds, std::span<const uint64_t> counts,
+                         double sum) {
   AURORA_CHECK(counts.size() == bounds.size() + 1);
   auto& out = Series(name, help, prometheus::MetricType::Histogram, labels).histogram;
   if (out.bucket.empty()) {
@@ -147,7 +153,8 @@ std::string Registry::Render() const {
   for (const auto& source : sources) {
     for (prometheus::MetricFamily& family : source->Collect()) {
       // The format wants each name once: families of several sources join.
-      auto same = std::find_if(families.begin(), families.end(), [&](const auto& f) { return f.name == family.name; });
+      auto same = std::find_if(families.begin(), families.end(),
+                               [&](const auto& f) { return f.name == family.name; });
       if (same == families.end()) {
         families.push_back(std::move(family));
       } else {
@@ -155,7 +162,8 @@ std::string Registry::Render() const {
       }
     }
   }
-  std::sort(families.begin(), families.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  std::sort(families.begin(), families.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
   return prometheus::TextSerializer().Serialize(families);
 }
 

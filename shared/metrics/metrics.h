@@ -1,14 +1,10 @@
 // metrics: the Prometheus registry of a process and the blocks its loops count in.
-// Source: Prometheus text exposition 0.0.4 through prometheus-cpp (no server of its own: who owns a listener
-// answers /metrics with Render()). Names: aurora_<area>_<what>_<unit>, counters end in _total.
-// Thread: Counter, Gauge and Histogram here have one writer (a loop) and any number of readers; Registry is safe
-// from any thread. Units: as the name says, seconds and bytes. Errors: none.
-// Invariant: a loop never locks or allocates to count.
+// Source: Prometheus text exposition 0.0.4 through prometheus-cpp (no server of its own: who owns a
+// listener answers /metrics with Render()). Names: aurora_<area>_<what>_<unit>, counters end in
+// _total. Thread: Counter, Gauge and Histogram here have one writer (a loop) and any number of
+// readers; Registry is safe from any thread. Units: as the name says, seconds and bytes. Errors:
+// none. Invariant: a loop never locks or allocates to count.
 #pragma once
-
-#include <prometheus/collectable.h>
-#include <prometheus/metric_family.h>
-#include <prometheus/registry.h>
 
 #include <atomic>
 #include <cstdint>
@@ -20,6 +16,10 @@
 #include <utility>
 #include <vector>
 
+#include <prometheus/collectable.h>
+#include <prometheus/metric_family.h>
+#include <prometheus/registry.h>
+
 namespace aurora::metrics {
 
 using Labels = std::vector<std::pair<std::string, std::string>>;
@@ -27,7 +27,9 @@ using Labels = std::vector<std::pair<std::string, std::string>>;
 // Single writer: a load and a store, no locked instruction.
 class Counter {
  public:
-  void Add(uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  void Add(uint64_t n = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
   uint64_t value() const { return value_.load(std::memory_order_relaxed); }
 
  private:
@@ -37,14 +39,17 @@ class Counter {
 class Gauge {
  public:
   void Set(int64_t v) { value_.store(v, std::memory_order_relaxed); }
-  void Add(int64_t n) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  void Add(int64_t n) {
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
   int64_t value() const { return value_.load(std::memory_order_relaxed); }
 
  private:
   std::atomic<int64_t> value_{0};
 };
 
-// Upper bounds in ascending order, without +Inf. `bounds` must outlive the histogram (a static array).
+// Upper bounds in ascending order, without +Inf. `bounds` must outlive the histogram (a static
+// array).
 class Histogram {
  public:
   explicit Histogram(std::span<const double> bounds);
@@ -65,25 +70,27 @@ extern const std::span<const double> kRequestSeconds;   // 0.005, 0.01 … 327.6
 extern const std::span<const double> kOverheadSeconds;  // 50 us … 100 ms
 extern const std::span<const double> kLagSeconds;       // 100 us … 10 s
 
-// Builds metric families while collecting; series of one name join one family. Series with the same name and
-// labels are added up, which is how one array per loop becomes one series.
+// Builds metric families while collecting; series of one name join one family. Series with the same
+// name and labels are added up, which is how one array per loop becomes one series.
 class Families {
  public:
   void Counter(std::string_view name, std::string_view help, const Labels& labels, double value);
   void Gauge(std::string_view name, std::string_view help, const Labels& labels, double value);
-  void Histogram(std::string_view name, std::string_view help, const Labels& labels, const metrics::Histogram& h);
+  void Histogram(std::string_view name, std::string_view help, const Labels& labels,
+                 const metrics::Histogram& h);
   void Histogram(std::string_view name, std::string_view help, const Labels& labels,
                  std::span<const double> bounds, std::span<const uint64_t> counts, double sum);
 
   std::vector<prometheus::MetricFamily> Take() { return std::move(families_); }
 
  private:
-  prometheus::ClientMetric& Series(std::string_view name, std::string_view help, prometheus::MetricType type,
-                                   const Labels& labels);
+  prometheus::ClientMetric& Series(std::string_view name, std::string_view help,
+                                   prometheus::MetricType type, const Labels& labels);
   std::vector<prometheus::MetricFamily> families_;
 };
 
-// Base for a module that owns counters: override Collect(Families&), called from the scraping thread.
+// Base for a module that owns counters: override Collect(Families&), called from the scraping
+// thread.
 class Source : public prometheus::Collectable {
  public:
   std::vector<prometheus::MetricFamily> Collect() const final;

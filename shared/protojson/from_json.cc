@@ -1,7 +1,7 @@
+#include <limits>
+
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
-
-#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "shared/base/status.h"
@@ -27,8 +27,8 @@ absl::Status MergeObject(const Json& json, std::string_view path, Message* out);
 
 template <class T>
 absl::StatusOr<T> Integer(const Json& json, std::string_view path) {
-  const std::string range =
-      std::to_string(std::numeric_limits<T>::min()) + " to " + std::to_string(std::numeric_limits<T>::max());
+  const std::string range = std::to_string(std::numeric_limits<T>::min()) + " to " +
+                            std::to_string(std::numeric_limits<T>::max());
   if (json.is_number_unsigned()) {
     const uint64_t v = json.get<uint64_t>();
     if (v <= static_cast<uint64_t>(std::numeric_limits<T>::max())) {
@@ -47,7 +47,8 @@ absl::StatusOr<T> Integer(const Json& json, std::string_view path) {
   return Wrong(path, "an integer from " + range);
 }
 
-absl::StatusOr<std::string> Text(const FieldDescriptor& field, const Json& json, std::string_view path) {
+absl::StatusOr<std::string> Text(const FieldDescriptor& field, const Json& json,
+                                 std::string_view path) {
   if (!json.is_string()) {
     return Wrong(path, "a string");
   }
@@ -106,7 +107,8 @@ absl::Status FromValue(const Json& json, std::string_view path, Message* out) {
   if (IsTimestamp(*out->GetDescriptor())) {
     return FromTime(json, path, out);
   }
-  return IsStringList(*out->GetDescriptor()) ? FromList(json, path, out) : MergeObject(json, path, out);
+  return IsStringList(*out->GetDescriptor()) ? FromList(json, path, out)
+                                             : MergeObject(json, path, out);
 }
 
 // Sets a singular field or adds an element: `set` is called with the converted value.
@@ -118,14 +120,17 @@ absl::Status Put(const absl::StatusOr<T>& value, Set set) {
   return value.status();
 }
 
-absl::Status PutScalar(const Json& json, std::string_view path, const FieldDescriptor* f, Message* m) {
+absl::Status PutScalar(const Json& json, std::string_view path, const FieldDescriptor* f,
+                       Message* m) {
   const Reflection& r = *m->GetReflection();
   const bool add = f->is_repeated();
   switch (f->cpp_type()) {
     case FieldDescriptor::CPPTYPE_INT32:
-      return Put(Integer<int32_t>(json, path), [&](int32_t v) { add ? r.AddInt32(m, f, v) : r.SetInt32(m, f, v); });
+      return Put(Integer<int32_t>(json, path),
+                 [&](int32_t v) { add ? r.AddInt32(m, f, v) : r.SetInt32(m, f, v); });
     case FieldDescriptor::CPPTYPE_INT64:
-      return Put(Integer<int64_t>(json, path), [&](int64_t v) { add ? r.AddInt64(m, f, v) : r.SetInt64(m, f, v); });
+      return Put(Integer<int64_t>(json, path),
+                 [&](int64_t v) { add ? r.AddInt64(m, f, v) : r.SetInt64(m, f, v); });
     case FieldDescriptor::CPPTYPE_UINT32:
       return Put(Integer<uint32_t>(json, path),
                  [&](uint32_t v) { add ? r.AddUInt32(m, f, v) : r.SetUInt32(m, f, v); });
@@ -133,10 +138,12 @@ absl::Status PutScalar(const Json& json, std::string_view path, const FieldDescr
       return Put(Integer<uint64_t>(json, path),
                  [&](uint64_t v) { add ? r.AddUInt64(m, f, v) : r.SetUInt64(m, f, v); });
     case FieldDescriptor::CPPTYPE_STRING:
-      return Put(Text(*f, json, path), [&](const std::string& v) { add ? r.AddString(m, f, v) : r.SetString(m, f, v); });
+      return Put(Text(*f, json, path),
+                 [&](const std::string& v) { add ? r.AddString(m, f, v) : r.SetString(m, f, v); });
     case FieldDescriptor::CPPTYPE_ENUM:
-      return Put(Enum(*f, json, path),
-                 [&](const EnumValueDescriptor* v) { add ? r.AddEnum(m, f, v) : r.SetEnum(m, f, v); });
+      return Put(Enum(*f, json, path), [&](const EnumValueDescriptor* v) {
+        add ? r.AddEnum(m, f, v) : r.SetEnum(m, f, v);
+      });
     case FieldDescriptor::CPPTYPE_BOOL:
       if (!json.is_boolean()) {
         return Wrong(path, "true or false");
@@ -162,7 +169,8 @@ absl::Status PutScalar(const Json& json, std::string_view path, const FieldDescr
   return Internal("a field type protojson does not know");
 }
 
-absl::Status PutField(const Json& json, const std::string& path, const FieldDescriptor* field, Message* out) {
+absl::Status PutField(const Json& json, const std::string& path, const FieldDescriptor* field,
+                      Message* out) {
   if (json.is_null()) {
     out->GetReflection()->ClearField(out, field);
     return absl::OkStatus();
@@ -187,8 +195,9 @@ absl::Status Unknown(const Message& message, std::string_view path, const std::s
   }
   const std::string near = config::Nearest(name, known);
   std::string quoted = config::Quoted(name);
-  const bool plain = name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") ==
-                     std::string::npos;
+  const bool plain =
+      name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") ==
+      std::string::npos;
   if (plain) {
     quoted = quoted.substr(1, quoted.size() - 2);
   }
@@ -213,7 +222,8 @@ absl::Status MergeObject(const Json& json, std::string_view path, Message* out) 
 
 }  // namespace
 
-absl::StatusOr<std::vector<std::string>> FromJson(const Json& json, Message* out, std::string_view path) {
+absl::StatusOr<std::vector<std::string>> FromJson(const Json& json, Message* out,
+                                                  std::string_view path) {
   out->Clear();
   AURORA_RETURN_IF_ERROR(MergeObject(json, path, out));
   std::vector<std::string> present;
@@ -223,7 +233,8 @@ absl::StatusOr<std::vector<std::string>> FromJson(const Json& json, Message* out
   return present;
 }
 
-absl::StatusOr<std::vector<std::string>> FromJsonText(std::string_view json, Message* out, const Limits& limits) {
+absl::StatusOr<std::vector<std::string>> FromJsonText(std::string_view json, Message* out,
+                                                      const Limits& limits) {
   AURORA_ASSIGN_OR_RETURN(const Json parsed, Parse(json, limits));
   return FromJson(parsed, out);
 }

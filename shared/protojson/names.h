@@ -2,9 +2,9 @@
 // Source: buf STANDARD (enum values carry the enum's name in upper snake case). Thread: stateless.
 #pragma once
 
-#include <google/protobuf/descriptor.h>
-
 #include <string>
+
+#include <google/protobuf/descriptor.h>
 
 namespace aurora::protojson {
 

@@ -1,7 +1,8 @@
-// Text to a JSON value through nlohmann's SAX interface: the DOM parser would accept duplicate keys silently and
-// recurse as deep as the text says.
-#include <nlohmann/json.hpp>
+// Text to a JSON value through nlohmann's SAX interface: the DOM parser would accept duplicate keys
+// silently and recurse as deep as the text says.
 #include <utility>
+
+#include <nlohmann/json.hpp>
 
 #include "shared/base/status.h"
 #include "shared/config/value.h"
@@ -32,7 +33,8 @@ class Builder : public nlohmann::json_sax<Json> {
   bool end_array() override { return Close(); }
 
   bool key(string_t& name) override {
-    // Members are looked up one by one: without a bound a body of short keys costs the square of its length.
+    // Members are looked up one by one: without a bound a body of short keys costs the square of
+    // its length.
     if (stack_.back().value.size() >= kMaxMembers) {
       error_ = "an object with more than " + std::to_string(kMaxMembers) + " members";
       return false;
@@ -47,7 +49,8 @@ class Builder : public nlohmann::json_sax<Json> {
     return true;
   }
 
-  bool parse_error(size_t position, const std::string&, const nlohmann::detail::exception&) override {
+  bool parse_error(size_t position, const std::string&,
+                   const nlohmann::detail::exception&) override {
     error_ = "not JSON at byte " + std::to_string(position);
     return false;
   }

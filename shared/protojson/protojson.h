@@ -1,20 +1,23 @@
 // protojson: policy messages as the admin API's JSON, both ways.
 // Source: ours (docs product contract, Admin REST); not protobuf's own mapping.
-//   out  proto field names; primitives and empty arrays always present; integers are JSON numbers; enums are
-//        lower-case names without their prefix (PROVIDER_TYPE_OPENAI -> "openai", ..._UNSPECIFIED -> ""); bytes
-//        base64; Timestamp RFC 3339 UTC or null; StringList an array or null; unset message null; unset
-//        `optional` field left out.
-//   in   strict: an unknown field, a duplicate key, a wrong type, a number out of range and a text that is not
-//        UTF-8 are InvalidArgument naming the path ("rate_limits.tokens_per_day") and, for an unknown field, the
-//        nearest known one. null clears a field.
+//   out  proto field names; primitives and empty arrays always present; integers are JSON numbers;
+//   enums are
+//        lower-case names without their prefix (PROVIDER_TYPE_OPENAI -> "openai", ..._UNSPECIFIED
+//        -> ""); bytes base64; Timestamp RFC 3339 UTC or null; StringList an array or null; unset
+//        message null; unset `optional` field left out.
+//   in   strict: an unknown field, a duplicate key, a wrong type, a number out of range and a text
+//   that is not
+//        UTF-8 are InvalidArgument naming the path ("rate_limits.tokens_per_day") and, for an
+//        unknown field, the nearest known one. null clears a field.
 // Thread: stateless. Bounds: Limits; beyond them InvalidArgument.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <nlohmann/json_fwd.hpp>
 
 #include "absl/status/statusor.h"
 
@@ -33,12 +36,15 @@ nlohmann::ordered_json ToJson(const google::protobuf::Message& message);
 // indent < 0: one line.
 std::string ToJsonText(const google::protobuf::Message& message, int indent = -1);
 
-// Fills `out` (cleared first); answers the top-level fields present in the text, in order (for PATCH).
-absl::StatusOr<std::vector<std::string>> FromJsonText(std::string_view json, google::protobuf::Message* out,
+// Fills `out` (cleared first); answers the top-level fields present in the text, in order (for
+// PATCH).
+absl::StatusOr<std::vector<std::string>> FromJsonText(std::string_view json,
+                                                      google::protobuf::Message* out,
                                                       const Limits& limits = {});
 // The same from a parsed object; `path` prefixes names in messages.
 absl::StatusOr<std::vector<std::string>> FromJson(const nlohmann::ordered_json& json,
-                                                  google::protobuf::Message* out, std::string_view path = "");
+                                                  google::protobuf::Message* out,
+                                                  std::string_view path = "");
 
 // Text -> JSON value with the limits, duplicate keys refused.
 absl::StatusOr<nlohmann::ordered_json> Parse(std::string_view json, const Limits& limits = {});

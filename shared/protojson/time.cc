@@ -106,8 +106,9 @@ std::string FormatTime(int64_t seconds, int32_t nanos) {
   const int of_day = static_cast<int>(seconds - days * 86400);
   const Civil date = CivilFromDays(days);
   std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), "%04lld-%02d-%02dT%02d:%02d:%02d", static_cast<long long>(date.year),
-                date.month, date.day, of_day / 3600, of_day / 60 % 60, of_day % 60);
+  std::snprintf(text.data(), text.size(), "%04lld-%02d-%02dT%02d:%02d:%02d",
+                static_cast<long long>(date.year), date.month, date.day, of_day / 3600,
+                of_day / 60 % 60, of_day % 60);
   std::string out = text.data();
   if (nanos > 0) {
     std::snprintf(text.data(), text.size(), ".%09d", nanos);
@@ -121,7 +122,8 @@ std::string FormatTime(int64_t seconds, int32_t nanos) {
 }
 
 absl::StatusOr<Time> ParseTime(std::string_view text) {
-  const absl::Status bad = InvalidArgument("want an RFC 3339 time such as \"2026-07-28T10:00:00Z\"");
+  const absl::Status bad =
+      InvalidArgument("want an RFC 3339 time such as \"2026-07-28T10:00:00Z\"");
   const int year = TakeDigits(text, 4);
   bool good = Take(text, "-");
   const int month = TakeDigits(text, 2);
@@ -139,11 +141,12 @@ absl::StatusOr<Time> ParseTime(std::string_view text) {
   }
   int64_t offset = 0;
   good = good && TakeOffset(text, &offset) && text.empty();
-  if (!good || year < 1 || month < 1 || month > 12 || day < 1 || day > DaysIn(year, month) || hour < 0 || hour > 23 ||
-      minute < 0 || minute > 59 || second < 0 || second > 59) {
+  if (!good || year < 1 || month < 1 || month > 12 || day < 1 || day > DaysIn(year, month) ||
+      hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59) {
     return bad;
   }
-  out.seconds = DaysFromCivil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset;
+  out.seconds =
+      DaysFromCivil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset;
   if (out.seconds < kMin || out.seconds > kMax) {
     return bad;
   }

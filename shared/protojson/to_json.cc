@@ -1,6 +1,5 @@
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
-
 #include <nlohmann/json.hpp>
 
 #include "shared/crypto/encoding.h"
@@ -16,7 +15,8 @@ using google::protobuf::Reflection;
 using Json = nlohmann::ordered_json;
 
 Json Bytes(const FieldDescriptor& field, const std::string& value) {
-  return field.type() == FieldDescriptor::TYPE_BYTES ? Json(crypto::Base64Encode(value)) : Json(value);
+  return field.type() == FieldDescriptor::TYPE_BYTES ? Json(crypto::Base64Encode(value))
+                                                     : Json(value);
 }
 
 Json MessageJson(const Message& message) {

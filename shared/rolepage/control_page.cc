@@ -33,7 +33,8 @@ absl::StatusOr<std::unique_ptr<ControlPage>> ControlPage::Open(std::string_view 
   return page;
 }
 
-// Closed first, then everything else: whatever the page said, nothing is admitted by a predecessor's word.
+// Closed first, then everything else: whatever the page said, nothing is admitted by a
+// predecessor's word.
 void ControlPage::Adopt(const BootId& boot_id) {
   Page& page = mapped_.page();
   ControlHalf& control = page.control;
@@ -43,7 +44,8 @@ void ControlPage::Adopt(const BootId& boot_id) {
   rewritten_ = std::string(HeaderProblem(page.header, boot_id));
   if (!rewritten_.empty()) {
     page.header.magic.store(0, std::memory_order_release);
-    control.close_seq.store(0, std::memory_order_relaxed);  // not ours: garbage must not become our count
+    control.close_seq.store(
+        0, std::memory_order_relaxed);  // not ours: garbage must not become our count
     SetLeader(Leader{});
     if (alone) {
       for (Word& slot : page.data.close_seq) {
@@ -120,7 +122,9 @@ void ControlPage::SetLeader(const Leader& leader) {
   });
 }
 
-bool ControlPage::DataPlaneAlive() const { return mapped_.Held(kDataLockByte); }
+bool ControlPage::DataPlaneAlive() const {
+  return mapped_.Held(kDataLockByte);
+}
 
 std::optional<DataState> ControlPage::Data() const {
   if (!DataPlaneAlive()) {

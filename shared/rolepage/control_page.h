@@ -1,8 +1,9 @@
 // ControlPage: the control plane's side of the role page.
-// Source: failover.md section 3. Thread: one writes (the control loop); reads of the data half may be anywhere.
-// Order at Open: own lock, deadline := 0, header checked or rewritten; only if no data plane holds its lock are
-// `synced` and `sync_ok_until_ns` cleared too. Units: ns on CLOCK_BOOTTIME.
-// Invariant: close_seq never falls, also over restarts. Errors: Unavailable = another control plane holds the lock.
+// Source: failover.md section 3. Thread: one writes (the control loop); reads of the data half may
+// be anywhere. Order at Open: own lock, deadline := 0, header checked or rewritten; only if no data
+// plane holds its lock are `synced` and `sync_ok_until_ns` cleared too. Units: ns on
+// CLOCK_BOOTTIME. Invariant: close_seq never falls, also over restarts. Errors: Unavailable =
+// another control plane holds the lock.
 #pragma once
 
 #include <cstdint>

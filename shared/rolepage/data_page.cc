@@ -38,7 +38,8 @@ std::string_view HeaderProblem(const Header& header, const BootId& boot_id) {
   return {};
 }
 
-absl::StatusOr<std::unique_ptr<DataPage>> DataPage::Open(std::string_view path, size_t loops, uint64_t fresh_nonce,
+absl::StatusOr<std::unique_ptr<DataPage>> DataPage::Open(std::string_view path, size_t loops,
+                                                         uint64_t fresh_nonce,
                                                          std::optional<BootId> boot_id) {
   AURORA_CHECK(loops > 0 && loops <= kMaxLoops && fresh_nonce != 0);
   if (!boot_id.has_value()) {
@@ -66,7 +67,9 @@ absl::StatusOr<std::unique_ptr<DataPage>> DataPage::Open(std::string_view path, 
   return page;
 }
 
-bool DataPage::ControlPlaneAlive() const { return mapped_.Held(kControlLockByte); }
+bool DataPage::ControlPlaneAlive() const {
+  return mapped_.Held(kControlLockByte);
+}
 
 bool DataPage::GateOpen(uint64_t now_ns) const {
   const uint64_t until = active_until();
@@ -79,7 +82,8 @@ uint64_t DataPage::active_until() const {
 }
 
 uint64_t DataPage::sync_ok_until() const {
-  return problem().empty() ? mapped_.page().control.sync_ok_until_ns.load(std::memory_order_acquire) : 0;
+  return problem().empty() ? mapped_.page().control.sync_ok_until_ns.load(std::memory_order_acquire)
+                           : 0;
 }
 
 bool DataPage::synced() const {

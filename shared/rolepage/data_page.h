@@ -1,10 +1,10 @@
 // DataPage: the data plane's side of the role page.
 // Source: failover.md section 3.
 // Thread: Open on one; CopyCloseSeq(i) by loop i between its callbacks; the publishing setters
-// by one thread; the reads by any. Units: ns on CLOCK_BOOTTIME. Nothing blocks, nothing allocates except leader().
-// Invariant: a page whose header does not match (missing, forged, of another boot or layout) counts as absent:
-// the gate is closed, the rest reads as nothing, and modes that do not use the gate serve on.
-// Errors: Unavailable = another data plane holds the lock.
+// by one thread; the reads by any. Units: ns on CLOCK_BOOTTIME. Nothing blocks, nothing allocates
+// except leader(). Invariant: a page whose header does not match (missing, forged, of another boot
+// or layout) counts as absent: the gate is closed, the rest reads as nothing, and modes that do not
+// use the gate serve on. Errors: Unavailable = another data plane holds the lock.
 #pragma once
 
 #include <cstdint>
@@ -26,17 +26,20 @@ std::string_view HeaderProblem(const Header& header, const BootId& boot_id);
 
 class DataPage {
  public:
-  // `fresh_nonce`: random, not 0; taken if no control plane is alive (or the page has none), else the old one is kept.
-  static absl::StatusOr<std::unique_ptr<DataPage>> Open(std::string_view path, size_t loops, uint64_t fresh_nonce,
+  // `fresh_nonce`: random, not 0; taken if no control plane is alive (or the page has none), else
+  // the old one is kept.
+  static absl::StatusOr<std::unique_ptr<DataPage>> Open(std::string_view path, size_t loops,
+                                                        uint64_t fresh_nonce,
                                                         std::optional<BootId> boot_id = {});
 
   std::string_view problem() const { return HeaderProblem(mapped_.page().header, boot_id_); }
   bool ControlPlaneAlive() const;
 
-  // The gate rule: header matches, now < deadline - 20 ms, and the deadline is less than 10 s ahead.
+  // The gate rule: header matches, now < deadline - 20 ms, and the deadline is less than 10 s
+  // ahead.
   bool GateOpen(uint64_t now_ns) const;
-  uint64_t active_until() const;    // 0 when absent
-  uint64_t sync_ok_until() const;   // 0 when absent
+  uint64_t active_until() const;   // 0 when absent
+  uint64_t sync_ok_until() const;  // 0 when absent
   // The control plane has caught up for this start of ours.
   bool synced() const;
   // Nothing when absent or torn.

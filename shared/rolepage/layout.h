@@ -33,8 +33,8 @@ struct ControlHalf {
   Word active_until_ns;  // 0 = closed; the only word that carries safety
   Word close_seq;
   Word sync_ok_until_ns;
-  Word synced;           // = start_nonce of the data plane that has caught up
-  Word leader_version;   // sequence lock over the rest: odd while written
+  Word synced;          // = start_nonce of the data plane that has caught up
+  Word leader_version;  // sequence lock over the rest: odd while written
   Word term;
   std::array<Word, kTextBytes / 8> leader_id;
   std::array<Word, kTextBytes / 8> leader_address;

@@ -1,12 +1,12 @@
 #include "shared/rolepage/lock_file.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <string>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "shared/base/status.h"
 
@@ -32,7 +32,7 @@ absl::StatusOr<LockFile> LockFile::Acquire(std::string_view path) {
     return Internal(name + ": open: " + std::strerror(errno));
   }
   LockFile file(fd);
-  struct flock lock{};
+  struct flock lock {};
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;  // l_start = l_len = 0: the whole file
   if (::fcntl(fd, F_OFD_SETLK, &lock) != 0) {
@@ -42,7 +42,8 @@ absl::StatusOr<LockFile> LockFile::Acquire(std::string_view path) {
     return Internal(name + ": lock: " + std::strerror(errno));
   }
   const std::string pid = std::to_string(::getpid()) + "\n";
-  // The pid is for people: a full disk must not keep the process from starting, so only the lock counts.
+  // The pid is for people: a full disk must not keep the process from starting, so only the lock
+  // counts.
   if (::ftruncate(fd, 0) == 0) {
     [[maybe_unused]] const ssize_t n = ::pwrite(fd, pid.data(), pid.size(), 0);
   }

@@ -1,7 +1,8 @@
 // LockFile: at most one process of a kind per state directory.
 // Source: ours; an OFD lock, so it dies with the process and never needs cleaning up. Thread: any.
-// The file holds the owner's pid for people; it is never deleted (deleting it would let two owners in).
-// Errors: Unavailable naming the holder's pid when it is held (callers retry up to 2 s), Internal with the errno.
+// The file holds the owner's pid for people; it is never deleted (deleting it would let two owners
+// in). Errors: Unavailable naming the holder's pid when it is held (callers retry up to 2 s),
+// Internal with the errno.
 #pragma once
 
 #include <string_view>

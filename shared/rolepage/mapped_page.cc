@@ -1,12 +1,12 @@
 #include "shared/rolepage/mapped_page.h"
 
+#include <cerrno>
+#include <cstring>
+
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 
 #include "shared/base/check.h"
 #include "shared/base/status.h"
@@ -19,7 +19,7 @@ absl::Status Errno(std::string_view path, std::string_view doing, int error) {
 }
 
 struct flock ByteLock(int64_t byte) {
-  struct flock lock{};
+  struct flock lock {};
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
   lock.l_start = byte;
@@ -40,11 +40,12 @@ absl::StatusOr<Page*> Prepare(int fd, std::string_view path, int64_t own_byte) {
   if (::fcntl(fd, F_OFD_SETLK, &lock) != 0) {
     if (errno == EAGAIN || errno == EACCES) {
       return Unavailable(std::string(path) + ": another " +
-                         (own_byte == kControlLockByte ? "control plane" : "data plane") + " holds its lock");
+                         (own_byte == kControlLockByte ? "control plane" : "data plane") +
+                         " holds its lock");
     }
     return Errno(path, "lock", errno);
   }
-  struct stat st{};
+  struct stat st {};
   if (::fstat(fd, &st) != 0) {
     return Errno(path, "stat", errno);
   }
@@ -80,7 +81,8 @@ absl::StatusOr<BootId> ReadBootId() {
     }
   }
   if (digits != 32) {
-    return FailedPrecondition(std::string(kPath) + " is not readable: a page of an earlier boot cannot be told");
+    return FailedPrecondition(std::string(kPath) +
+                              " is not readable: a page of an earlier boot cannot be told");
   }
   return id;
 }

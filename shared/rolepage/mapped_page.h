@@ -1,7 +1,8 @@
 // MappedPage: the page's file, mapping and lock, shared by ControlPage and DataPage.
 // Source: failover.md section 3.
 // Thread: construction on one; the words are atomic. Errors: Unavailable when another process
-// holds our lock byte (try again; the caller decides how long), Internal with the errno text otherwise.
+// holds our lock byte (try again; the caller decides how long), Internal with the errno text
+// otherwise.
 #pragma once
 
 #include <array>

@@ -1,6 +1,7 @@
 // A sequence lock over atomic words: one writer, readers that retry a bounded number of times.
-// Source: Boehm, "Can seqlocks get along with programming language memory models?" (2012). Thread: as stated.
-// Invariant: Read returns false rather than a torn value, also when the writer died half way (odd for ever).
+// Source: Boehm, "Can seqlocks get along with programming language memory models?" (2012). Thread:
+// as stated. Invariant: Read returns false rather than a torn value, also when the writer died half
+// way (odd for ever).
 #pragma once
 
 #include "shared/rolepage/layout.h"

@@ -90,7 +90,8 @@ absl::StatusOr<Position> HeadPosition(sqlite::Database& db) {
     epochs.remove_prefix(comma + 1);
   }
   if (!epochs.empty() &&
-      std::from_chars(epochs.data(), epochs.data() + epochs.size(), position.epoch).ec != std::errc()) {
+      std::from_chars(epochs.data(), epochs.data() + epochs.size(), position.epoch).ec !=
+          std::errc()) {
     return DataLoss(db.path() + ": the list of epochs is unreadable");
   }
   return position;

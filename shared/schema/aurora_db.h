@@ -1,13 +1,14 @@
 // aurora.db: policy. Written by the control plane only, read by both processes.
 // Source: replication.md (rows), docs/protocols/rows.md. Thread: none of its own.
 // Tables (all DDL in aurora_db.cc):
-//   row(kind, id, row BLOB aurora.v1.Row, hlc, seq, parked)   siblings, version, facts; seq = its entry in `change`
-//   resolved(kind, id, spec BLOB)                             the value in force; no entry = nothing in force
-//   change(seq, kind, id)                                     a row's latest change; the head never falls
-//   event, audit_admin, peer, meta(key, value)
+//   row(kind, id, row BLOB aurora.v1.Row, hlc, seq, parked)   siblings, version, facts; seq = its
+//   entry in `change` resolved(kind, id, spec BLOB)                             the value in force;
+//   no entry = nothing in force change(seq, kind, id)                                     a row's
+//   latest change; the head never falls event, audit_admin, peer, meta(key, value)
 // Invariant: a row, its value in force and its change entry are always written in one transaction.
-// Errors: FailedPrecondition = newer schema than this program knows (both versions are named); Unavailable = the
-// file is there but its owner has not created the tables yet; DataLoss = not a database.
+// Errors: FailedPrecondition = newer schema than this program knows (both versions are named);
+// Unavailable = the file is there but its owner has not created the tables yet; DataLoss = not a
+// database.
 #pragma once
 
 #include <cstdint>
@@ -21,15 +22,17 @@ namespace aurora::schema {
 inline constexpr int64_t kAuroraVersion = 1;
 
 // Keys of `meta`.
-inline constexpr std::string_view kMetaNodeUid = "node_uid";    // 32 hex digits
-inline constexpr std::string_view kMetaHlcMark = "hlc_mark_ms"; // decimal
+inline constexpr std::string_view kMetaNodeUid = "node_uid";     // 32 hex digits
+inline constexpr std::string_view kMetaHlcMark = "hlc_mark_ms";  // decimal
 // "epoch:first_seq" decimal, comma separated, the newest last; at most 64.
 inline constexpr std::string_view kMetaEpochs = "epochs";
 
 // Creates and migrates. `vfs` for tests.
-absl::StatusOr<sqlite::Database> OpenAuroraForWrite(std::string_view path, std::string_view vfs = "");
+absl::StatusOr<sqlite::Database> OpenAuroraForWrite(std::string_view path,
+                                                    std::string_view vfs = "");
 // Never writes and never checkpoints; accepts kAuroraVersion and the one before.
-absl::StatusOr<sqlite::Database> OpenAuroraForRead(std::string_view path, std::string_view vfs = "");
+absl::StatusOr<sqlite::Database> OpenAuroraForRead(std::string_view path,
+                                                   std::string_view vfs = "");
 
 // A place in the change feed. Sequences are comparable only within one history of epochs.
 struct Position {

@@ -8,8 +8,9 @@ namespace aurora::schema {
 namespace {
 
 absl::Status Newer(const sqlite::Database& db, int64_t found, int64_t known) {
-  return FailedPrecondition(db.path() + " has schema " + std::to_string(found) + ", this program knows " +
-                            std::to_string(known) + ": upgrade this program or restore a backup");
+  return FailedPrecondition(db.path() + " has schema " + std::to_string(found) +
+                            ", this program knows " + std::to_string(known) +
+                            ": upgrade this program or restore a backup");
 }
 
 }  // namespace
@@ -37,11 +38,13 @@ absl::Status CheckVersion(sqlite::Database& db, int64_t known) {
     return Newer(db, found, known);
   }
   if (found == 0) {
-    return Unavailable(db.path() + " has no tables yet: its owner has not finished its first start");
+    return Unavailable(db.path() +
+                       " has no tables yet: its owner has not finished its first start");
   }
   if (found < known - 1) {
-    return FailedPrecondition(db.path() + " has schema " + std::to_string(found) + ", this program reads " +
-                              std::to_string(known - 1) + " and " + std::to_string(known));
+    return FailedPrecondition(db.path() + " has schema " + std::to_string(found) +
+                              ", this program reads " + std::to_string(known - 1) + " and " +
+                              std::to_string(known));
   }
   return absl::OkStatus();
 }

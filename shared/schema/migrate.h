@@ -1,6 +1,6 @@
 // Migrations: numbered SQL scripts, the number kept in PRAGMA user_version.
-// Source: ours. Thread: the database's. Invariant: script i takes version i to i+1 in one transaction; scripts that
-// have shipped are never edited.
+// Source: ours. Thread: the database's. Invariant: script i takes version i to i+1 in one
+// transaction; scripts that have shipped are never edited.
 #pragma once
 
 #include <cstdint>

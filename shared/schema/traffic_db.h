@@ -1,10 +1,9 @@
 // traffic.db: what was served. Written by the data plane only, read by both processes.
-// Source: aurora.v1.UsageEntry (admin.proto). Thread: none of its own. Units are in the column names.
-// Tables (all DDL in traffic_db.cc):
-//   usage(id, request_id, started_at_us, auth_key_id, auth_key_name, ...)   indexes on started_at_us, auth_key_id
-//   discovered_model(provider, model, fetched_at_ms)
-//   counter(name, value)
-//   request_audit(id, started_at_us, request_id, event, detail)
+// Source: aurora.v1.UsageEntry (admin.proto). Thread: none of its own. Units are in the column
+// names. Tables (all DDL in traffic_db.cc):
+//   usage(id, request_id, started_at_us, auth_key_id, auth_key_name, ...)   indexes on
+//   started_at_us, auth_key_id discovered_model(provider, model, fetched_at_ms) counter(name,
+//   value) request_audit(id, started_at_us, request_id, event, detail)
 // Losing the last commits to a power cut is accepted (synchronous=NORMAL); a torn file is not.
 // Errors: as in aurora_db.h.
 #pragma once
@@ -21,17 +20,23 @@ inline constexpr int64_t kTrafficVersion = 1;
 
 // The columns of `usage` in the order of the table, without `id`: for INSERT and SELECT lists.
 inline constexpr std::string_view kUsageColumns =
-    "request_id, started_at_us, auth_key_id, auth_key_name, user_path, endpoint, provider, model, status, outcome, "
-    "stream, input_tokens, output_tokens, cached_input_tokens, cache_creation_input_tokens, reasoning_tokens, "
+    "request_id, started_at_us, auth_key_id, auth_key_name, user_path, endpoint, provider, model, "
+    "status, outcome, "
+    "stream, input_tokens, output_tokens, cached_input_tokens, cache_creation_input_tokens, "
+    "reasoning_tokens, "
     "latency_us, time_to_first_token_us, node_id, term, attempts";
 inline constexpr std::string_view kInsertUsage =
-    "INSERT INTO usage (request_id, started_at_us, auth_key_id, auth_key_name, user_path, endpoint, provider, model, "
-    "status, outcome, stream, input_tokens, output_tokens, cached_input_tokens, cache_creation_input_tokens, "
+    "INSERT INTO usage (request_id, started_at_us, auth_key_id, auth_key_name, user_path, "
+    "endpoint, provider, model, "
+    "status, outcome, stream, input_tokens, output_tokens, cached_input_tokens, "
+    "cache_creation_input_tokens, "
     "reasoning_tokens, latency_us, time_to_first_token_us, node_id, term, attempts) "
     "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21)";
 
-absl::StatusOr<sqlite::Database> OpenTrafficForWrite(std::string_view path, std::string_view vfs = "");
+absl::StatusOr<sqlite::Database> OpenTrafficForWrite(std::string_view path,
+                                                     std::string_view vfs = "");
 // Never writes and never checkpoints; accepts kTrafficVersion and the one before.
-absl::StatusOr<sqlite::Database> OpenTrafficForRead(std::string_view path, std::string_view vfs = "");
+absl::StatusOr<sqlite::Database> OpenTrafficForRead(std::string_view path,
+                                                    std::string_view vfs = "");
 
 }  // namespace aurora::schema

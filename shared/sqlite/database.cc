@@ -1,8 +1,8 @@
 #include "shared/sqlite/database.h"
 
-#include <sqlite3.h>
-
 #include <utility>
+
+#include <sqlite3.h>
 
 #include "shared/base/check.h"
 #include "shared/base/status.h"
@@ -12,7 +12,9 @@ namespace aurora::sqlite {
 
 // ---- Statement ----
 
-void Statement::Finalize::operator()(sqlite3_stmt* s) const noexcept { sqlite3_finalize(s); }
+void Statement::Finalize::operator()(sqlite3_stmt* s) const noexcept {
+  sqlite3_finalize(s);
+}
 
 void Statement::Note(int rc) {
   if (rc != SQLITE_OK && bind_error_ == SQLITE_OK) {
@@ -27,14 +29,14 @@ Statement& Statement::Bind(int index, int64_t value) {
 
 Statement& Statement::BindText(int index, std::string_view value) {
   // A null pointer would bind NULL, not the empty text.
-  Note(sqlite3_bind_text64(stmt_.get(), index, value.data() == nullptr ? "" : value.data(), value.size(),
-                           SQLITE_TRANSIENT, SQLITE_UTF8));
+  Note(sqlite3_bind_text64(stmt_.get(), index, value.data() == nullptr ? "" : value.data(),
+                           value.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
   return *this;
 }
 
 Statement& Statement::BindBlob(int index, std::string_view value) {
-  Note(sqlite3_bind_blob64(stmt_.get(), index, value.data() == nullptr ? "" : value.data(), value.size(),
-                           SQLITE_TRANSIENT));
+  Note(sqlite3_bind_blob64(stmt_.get(), index, value.data() == nullptr ? "" : value.data(),
+                           value.size(), SQLITE_TRANSIENT));
   return *this;
 }
 
@@ -90,20 +92,24 @@ void Statement::Reset() {
   bind_error_ = SQLITE_OK;
 }
 
-int64_t Statement::Int64(int column) const { return sqlite3_column_int64(stmt_.get(), column); }
+int64_t Statement::Int64(int column) const {
+  return sqlite3_column_int64(stmt_.get(), column);
+}
 
 std::string_view Statement::Text(int column) const {
   const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(stmt_.get(), column));
   return text == nullptr
              ? std::string_view()
-             : std::string_view(text, static_cast<size_t>(sqlite3_column_bytes(stmt_.get(), column)));
+             : std::string_view(text,
+                                static_cast<size_t>(sqlite3_column_bytes(stmt_.get(), column)));
 }
 
 std::string_view Statement::Blob(int column) const {
   const auto* bytes = static_cast<const char*>(sqlite3_column_blob(stmt_.get(), column));
   return bytes == nullptr
              ? std::string_view()
-             : std::string_view(bytes, static_cast<size_t>(sqlite3_column_bytes(stmt_.get(), column)));
+             : std::string_view(bytes,
+                                static_cast<size_t>(sqlite3_column_bytes(stmt_.get(), column)));
 }
 
 bool Statement::IsNull(int column) const {
@@ -112,7 +118,9 @@ bool Statement::IsNull(int column) const {
 
 // ---- Database ----
 
-void Database::Close::operator()(sqlite3* db) const noexcept { sqlite3_close_v2(db); }
+void Database::Close::operator()(sqlite3* db) const noexcept {
+  sqlite3_close_v2(db);
+}
 
 absl::StatusOr<Database> Database::Open(std::string_view path, const Options& options) {
   // NOMUTEX: a connection belongs to one thread. EXRESCODE: statuses name the failing system call.
@@ -137,17 +145,20 @@ absl::Status Database::Configure(const Options& options) {
   SetCheckpointOnClose(options.checkpoint_on_close);
   sqlite3_db_config(db_.get(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   if (options.incremental_vacuum) {
-    AURORA_RETURN_IF_ERROR(Execute("PRAGMA auto_vacuum=INCREMENTAL"));  // before the first page is written
+    AURORA_RETURN_IF_ERROR(
+        Execute("PRAGMA auto_vacuum=INCREMENTAL"));  // before the first page is written
   }
   if (options.wal && options.read_write && !options.query_only) {
     AURORA_ASSIGN_OR_RETURN(Statement mode, Prepare("PRAGMA journal_mode=WAL"));
     AURORA_ASSIGN_OR_RETURN(const bool row, mode.Step());
     if (!row || mode.Text(0) != "wal") {
-      return Internal("the file system cannot do write-ahead logging (it needs shared memory files)");
+      return Internal(
+          "the file system cannot do write-ahead logging (it needs shared memory files)");
     }
   }
-  AURORA_RETURN_IF_ERROR(Execute(options.synchronous == Synchronous::kFull ? "PRAGMA synchronous=FULL"
-                                                                           : "PRAGMA synchronous=NORMAL"));
+  AURORA_RETURN_IF_ERROR(Execute(options.synchronous == Synchronous::kFull
+                                     ? "PRAGMA synchronous=FULL"
+                                     : "PRAGMA synchronous=NORMAL"));
   return options.query_only ? Execute("PRAGMA query_only=ON") : absl::OkStatus();
 }
 
@@ -189,7 +200,8 @@ absl::StatusOr<Statement> Database::Prepare(std::string_view sql) {
 
 absl::Status Database::Execute(std::string_view sql) {
   const std::string text(sql);
-  return FromSqlite(sqlite3_exec(db_.get(), text.c_str(), nullptr, nullptr, nullptr), db_.get(), sql);
+  return FromSqlite(sqlite3_exec(db_.get(), text.c_str(), nullptr, nullptr, nullptr), db_.get(),
+                    sql);
 }
 
 absl::StatusOr<int64_t> Database::QueryInt64(std::string_view sql) {
@@ -201,9 +213,13 @@ absl::StatusOr<int64_t> Database::QueryInt64(std::string_view sql) {
   return s.Int64(0);
 }
 
-int64_t Database::Changes() const { return sqlite3_changes64(db_.get()); }
+int64_t Database::Changes() const {
+  return sqlite3_changes64(db_.get());
+}
 
-int64_t Database::LastInsertRowid() const { return sqlite3_last_insert_rowid(db_.get()); }
+int64_t Database::LastInsertRowid() const {
+  return sqlite3_last_insert_rowid(db_.get());
+}
 
 absl::StatusOr<int64_t> Database::DataVersion() {
   if (data_version_.stmt_ == nullptr) {

@@ -1,9 +1,10 @@
 // Database, Statement, Transaction: SQLite with ownership and absl::Status.
 // Source: ours over libsqlite3 3.40; shared/sqlite is the only folder that includes <sqlite3.h>.
 // Thread: each object and everything made from it belongs to one thread at a time.
-// Lifetime: a Statement must be destroyed before its Database; string_views of a column live until the next Step or
-// Reset of that statement. Parameters count from 1, columns from 0, as in SQLite.
-// Errors: every fallible call returns a Status (see status.h); bind errors are sticky and come out of the next Step.
+// Lifetime: a Statement must be destroyed before its Database; string_views of a column live until
+// the next Step or Reset of that statement. Parameters count from 1, columns from 0, as in SQLite.
+// Errors: every fallible call returns a Status (see status.h); bind errors are sticky and come out
+// of the next Step.
 #pragma once
 
 #include <cstdint>
@@ -24,17 +25,17 @@ namespace aurora::sqlite {
 enum class Synchronous { kNormal, kFull };
 
 struct Options {
-  // A reader next to a live writer also opens read_write: a read-only open of a WAL database fails once the writer
-  // is gone. `query_only` is what keeps it from writing.
+  // A reader next to a live writer also opens read_write: a read-only open of a WAL database fails
+  // once the writer is gone. `query_only` is what keeps it from writing.
   bool read_write = true;
   bool create = false;
   bool query_only = false;
-  bool wal = true;                 // set journal_mode=WAL (writers); readers take what the file has
-  bool checkpoint_on_close = true; // readers: false
-  bool incremental_vacuum = false; // only takes effect on a new file
+  bool wal = true;  // set journal_mode=WAL (writers); readers take what the file has
+  bool checkpoint_on_close = true;  // readers: false
+  bool incremental_vacuum = false;  // only takes effect on a new file
   Synchronous synchronous = Synchronous::kFull;
   Duration busy_timeout = Duration::Seconds(5);
-  std::string vfs;                 // empty = the platform's
+  std::string vfs;  // empty = the platform's
 };
 
 class Statement {
@@ -105,7 +106,8 @@ class Database {
   FileIdentity identity() const { return identity_; }
   // FailedPrecondition when `path` no longer names the open file (deleted or replaced).
   absl::Status CheckInPlace() const;
-  // Off before closing a handle whose file was replaced: the checkpoint would delete the newcomer's -wal by name.
+  // Off before closing a handle whose file was replaced: the checkpoint would delete the newcomer's
+  // -wal by name.
   void SetCheckpointOnClose(bool on);
 
  private:

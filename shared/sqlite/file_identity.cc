@@ -1,10 +1,10 @@
 #include "shared/sqlite/file_identity.h"
 
-#include <sys/stat.h>
-
 #include <cerrno>
 #include <cstring>
 #include <string>
+
+#include <sys/stat.h>
 
 #include "shared/base/status.h"
 
@@ -12,7 +12,7 @@ namespace aurora::sqlite {
 
 absl::StatusOr<FileIdentity> FileIdentity::OfPath(std::string_view path) {
   const std::string name(path);
-  struct stat st{};
+  struct stat st {};
   if (::stat(name.c_str(), &st) != 0) {
     const std::string message = name + ": " + std::strerror(errno);
     return errno == ENOENT || errno == ENOTDIR ? NotFound(message) : Internal(message);

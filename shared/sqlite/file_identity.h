@@ -1,6 +1,6 @@
-// FileIdentity: which file a path names right now, to notice that it was deleted or replaced under an open handle.
-// Source: POSIX stat (st_dev, st_ino). Thread: any. Invariant: while a handle is open its inode number is not given
-// to another file, so equal identities mean the same file.
+// FileIdentity: which file a path names right now, to notice that it was deleted or replaced under
+// an open handle. Source: POSIX stat (st_dev, st_ino). Thread: any. Invariant: while a handle is
+// open its inode number is not given to another file, so equal identities mean the same file.
 // Errors: NotFound when nothing is there, else Internal with the errno text.
 #pragma once
 

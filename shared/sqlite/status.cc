@@ -1,8 +1,8 @@
 #include "shared/sqlite/status.h"
 
-#include <sqlite3.h>
-
 #include <string>
+
+#include <sqlite3.h>
 
 #include "shared/base/status.h"
 

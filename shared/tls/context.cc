@@ -1,11 +1,11 @@
 #include "shared/tls/context.h"
 
-#include <openssl/err.h>
-#include <openssl/ssl.h>
-
 #include <array>
 #include <deque>
 #include <utility>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 
 #include "shared/base/check.h"
 #include "shared/base/string_map.h"
@@ -18,8 +18,8 @@ constexpr std::array<unsigned char, 9> kAlpn = {8, 'h', 't', 't', 'p', '/', '1',
 int SelectAlpn(ssl_st*, const unsigned char** out, unsigned char* out_size,
                const unsigned char* offered, unsigned offered_size, void*) {
   unsigned char* chosen = nullptr;
-  const int rc = SSL_select_next_proto(&chosen, out_size, kAlpn.data(), kAlpn.size(), offered,
-                                       offered_size);
+  const int rc =
+      SSL_select_next_proto(&chosen, out_size, kAlpn.data(), kAlpn.size(), offered, offered_size);
   *out = chosen;
   // A client that offers only other protocols is told so (RFC 7301 3.2) rather than misunderstood.
   return rc == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
@@ -40,8 +40,12 @@ absl::StatusOr<ssl_ctx_st*> NewContext(const SSL_METHOD* method) {
 
 }  // namespace
 
-void SslCtxFree::operator()(ssl_ctx_st* context) const noexcept { SSL_CTX_free(context); }
-void SslFree::operator()(ssl_st* ssl) const noexcept { SSL_free(ssl); }
+void SslCtxFree::operator()(ssl_ctx_st* context) const noexcept {
+  SSL_CTX_free(context);
+}
+void SslFree::operator()(ssl_st* ssl) const noexcept {
+  SSL_free(ssl);
+}
 void SslSessionFree::operator()(ssl_session_st* session) const noexcept {
   SSL_SESSION_free(session);
 }
@@ -60,7 +64,7 @@ absl::Status TakeErrors(std::string_view what) {
 }
 
 absl::StatusOr<std::shared_ptr<ServerContext>> ServerContext::Load(const Options& options) {
-  AURORA_ASSIGN_OR_RETURN(ssl_ctx_st* raw, NewContext(TLS_server_method()));
+  AURORA_ASSIGN_OR_RETURN(ssl_ctx_st * raw, NewContext(TLS_server_method()));
   std::shared_ptr<ServerContext> context(new ServerContext(raw));
   if (SSL_CTX_use_certificate_chain_file(raw, options.certificate_file.c_str()) != 1) {
     return TakeErrors("certificate " + options.certificate_file);
@@ -94,7 +98,7 @@ ClientContext::ClientContext(ssl_ctx_st* context, size_t sessions_max)
 ClientContext::~ClientContext() = default;
 
 absl::StatusOr<std::shared_ptr<ClientContext>> ClientContext::Create(const Options& options) {
-  AURORA_ASSIGN_OR_RETURN(ssl_ctx_st* raw, NewContext(TLS_client_method()));
+  AURORA_ASSIGN_OR_RETURN(ssl_ctx_st * raw, NewContext(TLS_client_method()));
   std::shared_ptr<ClientContext> context(new ClientContext(raw, options.sessions_max));
   if (!options.verify) {
     SSL_CTX_set_verify(raw, SSL_VERIFY_NONE, nullptr);

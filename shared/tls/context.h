@@ -1,8 +1,9 @@
 // TLS configuration for one side: certificates, trust, protocol floor (1.2), ALPN http/1.1.
 // Source: OpenSSL 3; RFC 8446, RFC 5246, RFC 7301.
-// Thread: build anywhere; afterwards owned by one loop (a ClientContext keeps sessions to resume, unsynchronised).
-// Lifetime: sessions keep what they need of a context alive, so a context may be swapped while sessions live.
-// Errors: InvalidArgument with the whole OpenSSL error queue in the message.
+// Thread: build anywhere; afterwards owned by one loop (a ClientContext keeps sessions to resume,
+// unsynchronised). Lifetime: sessions keep what they need of a context alive, so a context may be
+// swapped while sessions live. Errors: InvalidArgument with the whole OpenSSL error queue in the
+// message.
 #pragma once
 
 #include <memory>

@@ -1,13 +1,13 @@
 #include "shared/tls/session.h"
 
+#include <algorithm>
+#include <array>
+#include <limits>
+
 #include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-
-#include <algorithm>
-#include <array>
-#include <limits>
 
 #include "shared/base/check.h"
 
@@ -66,7 +66,8 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Client(std::shared_ptr<ClientC
   const std::string& name = session->server_name_;
   const bool ip = IsIp(name);
   if (ip ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name.c_str()) != 1
-         : SSL_set_tlsext_host_name(ssl, name.c_str()) != 1 || SSL_set1_host(ssl, name.c_str()) != 1) {
+         : SSL_set_tlsext_host_name(ssl, name.c_str()) != 1 ||
+               SSL_set1_host(ssl, name.c_str()) != 1) {
     return TakeErrors("server name " + name);
   }
   SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
@@ -193,7 +194,9 @@ bool Session::WritePlaintext(std::string_view bytes) {
   return state_ != State::kFailed;
 }
 
-size_t Session::ciphertext_bytes() const { return BIO_ctrl_pending(SSL_get_wbio(ssl_.get())); }
+size_t Session::ciphertext_bytes() const {
+  return BIO_ctrl_pending(SSL_get_wbio(ssl_.get()));
+}
 
 size_t Session::DrainCiphertext(std::string& out) {
   const size_t pending = ciphertext_bytes();
@@ -216,9 +219,13 @@ void Session::Close() {
   }
 }
 
-bool Session::resumed() const { return SSL_session_reused(ssl_.get()) == 1; }
+bool Session::resumed() const {
+  return SSL_session_reused(ssl_.get()) == 1;
+}
 
-std::string_view Session::protocol() const { return SSL_get_version(ssl_.get()); }
+std::string_view Session::protocol() const {
+  return SSL_get_version(ssl_.get());
+}
 
 std::string_view Session::alpn() const {
   const unsigned char* name = nullptr;

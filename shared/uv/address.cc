@@ -1,17 +1,18 @@
 #include "shared/uv/address.h"
 
-#include <uv.h>
+#include <array>
+#include <cstring>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-
-#include <array>
-#include <cstring>
+#include <uv.h>
 
 namespace aurora::uv {
 namespace {
 
-const sockaddr_in* V4(const sockaddr_storage& a) { return reinterpret_cast<const sockaddr_in*>(&a); }
+const sockaddr_in* V4(const sockaddr_storage& a) {
+  return reinterpret_cast<const sockaddr_in*>(&a);
+}
 const sockaddr_in6* V6(const sockaddr_storage& a) {
   return reinterpret_cast<const sockaddr_in6*>(&a);
 }

@@ -1,6 +1,6 @@
-#include <unistd.h>
-
 #include <cerrno>
+
+#include <unistd.h>
 
 #include "shared/base/check.h"
 #include "shared/uv/tcp.h"
@@ -34,7 +34,8 @@ absl::StatusOr<std::unique_ptr<TcpListener>> TcpListener::Open(Loop& loop, const
   const std::string place = Place(options.host, options.port);
   std::unique_ptr<TcpListener> listener(new TcpListener(loop, observer));
   auto handle = std::make_unique<uv_tcp_t>();
-  // _ex with a family makes the socket now: libuv 1.44 has no flag for SO_REUSEPORT, which must precede bind.
+  // _ex with a family makes the socket now: libuv 1.44 has no flag for SO_REUSEPORT, which must
+  // precede bind.
   if (const int error = uv_tcp_init_ex(loop.raw(), handle.get(), address.ss_family); error != 0) {
     return UvError(error, place);
   }
@@ -46,8 +47,8 @@ absl::StatusOr<std::unique_ptr<TcpListener>> TcpListener::Open(Loop& loop, const
       return UvError(uv_translate_sys_error(errno), place + " (SO_REUSEPORT)");
     }
   }
-  if (const int error = uv_tcp_bind(listener->handle_.get(),
-                                    reinterpret_cast<const sockaddr*>(&address), 0);
+  if (const int error =
+          uv_tcp_bind(listener->handle_.get(), reinterpret_cast<const sockaddr*>(&address), 0);
       error != 0) {
     return UvError(error, place);
   }
@@ -106,8 +107,7 @@ absl::Status TcpListener::Listen(int backlog) {
 
 void TcpListener::AcceptOne() {
   auto stream = std::make_unique<TcpStream>(loop_);
-  const int error =
-      uv_accept(reinterpret_cast<uv_stream_t*>(handle_.get()), stream->stream());
+  const int error = uv_accept(reinterpret_cast<uv_stream_t*>(handle_.get()), stream->stream());
   if (error != 0) {
     observer_->OnAcceptError(error);
     return;
@@ -115,7 +115,9 @@ void TcpListener::AcceptOne() {
   observer_->OnAccept(std::move(stream));
 }
 
-void TcpListener::Pause() { paused_ = true; }
+void TcpListener::Pause() {
+  paused_ = true;
+}
 
 void TcpListener::Resume() {
   paused_ = false;

@@ -1,8 +1,8 @@
 #include "shared/uv/loop.h"
 
-#include <signal.h>
-
 #include <string>
+
+#include <signal.h>
 
 #include "shared/base/check.h"
 
@@ -60,7 +60,8 @@ Loop::~Loop() {
   }
   check_.reset();
   idle_.reset();
-  // Close callbacks only: whatever else still waits here is an object that outlived its loop, and fails the check.
+  // Close callbacks only: whatever else still waits here is an object that outlived its loop, and
+  // fails the check.
   for (int i = 0; i < 1000 && uv_run(&loop_, UV_RUN_NOWAIT) != 0; ++i) {
   }
   AURORA_CHECK(uv_loop_close(&loop_) == 0);
@@ -84,7 +85,9 @@ void Loop::Stop() {
   uv_stop(&loop_);
 }
 
-Instant Loop::Now() { return Instant::FromMicros(static_cast<int64_t>(uv_hrtime() / 1000)); }
+Instant Loop::Now() {
+  return Instant::FromMicros(static_cast<int64_t>(uv_hrtime() / 1000));
+}
 
 void Loop::AssertInThread() const {
   const std::thread::id owner = owner_.load(std::memory_order_relaxed);

@@ -3,10 +3,9 @@
 // Thread: construct anywhere; from Run on, the thread in Run owns the loop and everything on it.
 // Process: the first Loop makes the process ignore SIGPIPE.
 // Memory: one 64 KiB read buffer shared by all streams of the loop.
-// Invariant: when a Loop dies every handle on it has been closed: uv_loop_close returns 0 (checked).
+// Invariant: when a Loop dies every handle on it has been closed: uv_loop_close returns 0
+// (checked).
 #pragma once
-
-#include <uv.h>
 
 #include <atomic>
 #include <cstddef>
@@ -16,12 +15,15 @@
 #include <thread>
 #include <vector>
 
+#include <uv.h>
+
 #include "shared/base/status.h"
 #include "shared/base/time.h"
 
 namespace aurora::uv {
 
-// Closes a handle and frees it in the close callback. Late callbacks find data == nullptr: no owner.
+// Closes a handle and frees it in the close callback. Late callbacks find data == nullptr: no
+// owner.
 template <class H>
 struct CloseAndFree {
   void operator()(H* handle) const noexcept {
@@ -34,7 +36,8 @@ struct CloseAndFree {
 template <class H>
 using Handle = std::unique_ptr<H, CloseAndFree<H>>;
 
-// "operation: text of the uv error", with a fitting code (Unavailable, PermissionDenied, AlreadyExists, ...).
+// "operation: text of the uv error", with a fitting code (Unavailable, PermissionDenied,
+// AlreadyExists, ...).
 absl::Status UvError(int error, std::string_view operation);
 
 // What one read may deliver, and the writable bytes behind it that a SIMD parser may touch.
@@ -51,9 +54,11 @@ class Loop {
 
   // Runs until Stop, or until nothing is left to wait for.
   void Run();
-  // One pass; waits for an event when `wait`. Returns whether handles are still active. For tests and drains.
+  // One pass; waits for an event when `wait`. Returns whether handles are still active. For tests
+  // and drains.
   bool RunOnce(bool wait);
-  // Makes Run return after this iteration. Loop thread only (from elsewhere: post a task that calls it).
+  // Makes Run return after this iteration. Loop thread only (from elsewhere: post a task that calls
+  // it).
   void Stop();
 
   // Monotonic, read afresh at every call (uv_hrtime). Any thread.
@@ -62,7 +67,8 @@ class Loop {
   // Aborts when another thread runs this loop.
   void AssertInThread() const;
 
-  // Destroys the object after the callbacks of this iteration: for an object that may be on the call stack.
+  // Destroys the object after the callbacks of this iteration: for an object that may be on the
+  // call stack.
   template <class T>
   void Retire(std::unique_ptr<T> object) {
     if (object != nullptr) {

@@ -44,7 +44,9 @@ void Mailbox::Close() {
   async_.reset();
 }
 
-void Mailbox::Unref() { uv_unref(reinterpret_cast<uv_handle_t*>(async_.get())); }
+void Mailbox::Unref() {
+  uv_unref(reinterpret_cast<uv_handle_t*>(async_.get()));
+}
 
 void Mailbox::Drain() {
   draining_ = true;

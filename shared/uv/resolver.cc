@@ -1,8 +1,5 @@
 #include "shared/uv/resolver.h"
 
-#include <netdb.h>
-#include <netinet/in.h>
-
 #include <algorithm>
 #include <condition_variable>
 #include <cstring>
@@ -10,6 +7,9 @@
 #include <mutex>
 #include <thread>
 #include <utility>
+
+#include <netdb.h>
+#include <netinet/in.h>
 
 #include "absl/container/flat_hash_map.h"
 #include "shared/uv/address.h"
@@ -105,7 +105,8 @@ struct Resolver::State {
       lock.lock();
       self->busy[index] = false;
       if (self->mailbox != nullptr) {
-        // Cannot be full: it has room for every question that may wait. `raw` lives as long as the mailbox's tasks.
+        // Cannot be full: it has room for every question that may wait. `raw` lives as long as the
+        // mailbox's tasks.
         State* raw = self.get();
         (void)self->mailbox->Post([raw, id = question.id, got = std::move(answer)]() mutable {
           raw->Answer(id, std::move(got));
@@ -166,12 +167,13 @@ uint64_t Resolver::Resolve(const std::string& host, uint16_t port, Done done) {
   }
   state_->waiting.emplace(id, std::move(done));
   State* raw = state_.get();
-  (void)state_->mailbox->Post([raw, id, answer = std::move(at_once)]() mutable {
-    raw->Answer(id, std::move(answer));
-  });
+  (void)state_->mailbox->Post(
+      [raw, id, answer = std::move(at_once)]() mutable { raw->Answer(id, std::move(answer)); });
   return id;
 }
 
-void Resolver::Cancel(uint64_t id) { state_->waiting.erase(id); }
+void Resolver::Cancel(uint64_t id) {
+  state_->waiting.erase(id);
+}
 
 }  // namespace aurora::uv

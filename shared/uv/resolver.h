@@ -1,17 +1,18 @@
-// Names to addresses through getaddrinfo, on threads of its own: a slow DNS server stalls nobody else's work.
-// Source: ours; getaddrinfo(3), AI_ADDRCONFIG, SOCK_STREAM.
-// Thread: the loop's; callbacks too.   Bounds: queue_max questions waiting.
-// Errors: InvalidArgument (bad name), NotFound (no such name), Unavailable (server trouble), ResourceExhausted (queue
+// Names to addresses through getaddrinfo, on threads of its own: a slow DNS server stalls nobody
+// else's work. Source: ours; getaddrinfo(3), AI_ADDRCONFIG, SOCK_STREAM. Thread: the loop's;
+// callbacks too.   Bounds: queue_max questions waiting. Errors: InvalidArgument (bad name),
+// NotFound (no such name), Unavailable (server trouble), ResourceExhausted (queue
 //   full). A callback must not destroy the resolver: use Loop::Retire.
-// Invariant: the callback is called exactly once, never inside Resolve, and never after Cancel or destruction.
+// Invariant: the callback is called exactly once, never inside Resolve, and never after Cancel or
+// destruction.
 #pragma once
-
-#include <sys/socket.h>
 
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <sys/socket.h>
 
 #include "absl/functional/any_invocable.h"
 #include "shared/base/status.h"

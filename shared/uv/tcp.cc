@@ -1,8 +1,7 @@
 #include "shared/uv/tcp.h"
 
-#include <cstddef>
-
 #include <algorithm>
+#include <cstddef>
 #include <utility>
 
 #include "shared/base/check.h"
@@ -40,15 +39,15 @@ TcpStream::~TcpStream() = default;
 int TcpStream::Connect(const sockaddr_storage& address) {
   loop_.AssertInThread();
   auto request = std::make_unique<uv_connect_t>();
-  const int error = uv_tcp_connect(
-      request.get(), handle_.get(), reinterpret_cast<const sockaddr*>(&address),
-      [](uv_connect_t* raw, int status) {
-        const std::unique_ptr<uv_connect_t> done(raw);
-        auto* self = static_cast<TcpStream*>(done->handle->data);
-        if (self != nullptr && self->observer_ != nullptr) {
-          self->observer_->OnConnected(status);
-        }
-      });
+  const int error =
+      uv_tcp_connect(request.get(), handle_.get(), reinterpret_cast<const sockaddr*>(&address),
+                     [](uv_connect_t* raw, int status) {
+                       const std::unique_ptr<uv_connect_t> done(raw);
+                       auto* self = static_cast<TcpStream*>(done->handle->data);
+                       if (self != nullptr && self->observer_ != nullptr) {
+                         self->observer_->OnConnected(status);
+                       }
+                     });
   if (error == 0) {
     (void)request.release();  // the callback owns it
   }
@@ -98,9 +97,8 @@ ssize_t TcpStream::TryWrite(std::span<const iovec> slices) {
   if (handle_ == nullptr) {
     return UV_ECANCELED;
   }
-  const int written =
-      uv_try_write(stream(), reinterpret_cast<const uv_buf_t*>(slices.data()),
-                   static_cast<unsigned>(slices.size()));
+  const int written = uv_try_write(stream(), reinterpret_cast<const uv_buf_t*>(slices.data()),
+                                   static_cast<unsigned>(slices.size()));
   return written == UV_EAGAIN ? 0 : written;
 }
 
@@ -130,7 +128,8 @@ void TcpStream::Write(std::string bytes, WriteDone done, void* arg) {
 
 void TcpStream::OnWritten(uv_write_t* request, int status) {
   const std::unique_ptr<WriteRequest> write(static_cast<WriteRequest*>(request->data));
-  // A destroyed stream has no data; one destroyed by `done` has none afterwards. The handle itself outlives this call.
+  // A destroyed stream has no data; one destroyed by `done` has none afterwards. The handle itself
+  // outlives this call.
   uv_stream_t* const handle = request->handle;
   if (handle->data == nullptr) {
     return;
@@ -172,9 +171,8 @@ void TcpStream::Abort() {
   }
   handle_->data = nullptr;
   reading_ = false;
-  const int error = uv_tcp_close_reset(handle_.get(), [](uv_handle_t* closed) {
-    delete reinterpret_cast<uv_tcp_t*>(closed);
-  });
+  const int error = uv_tcp_close_reset(
+      handle_.get(), [](uv_handle_t* closed) { delete reinterpret_cast<uv_tcp_t*>(closed); });
   if (error == 0) {
     (void)handle_.release();
   } else {

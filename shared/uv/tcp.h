@@ -1,12 +1,11 @@
 // TCP streams and listeners on a Loop.
 // Source: ours, over libuv.
 // Thread: the loop's.   Memory: two allocations per stream, none per read or TryWrite.
-// Lifetime: destroying a stream closes it; writes in flight are dropped, their callbacks not called.
+// Lifetime: destroying a stream closes it; writes in flight are dropped, their callbacks not
+// called.
 //   A stream may be destroyed from inside any of its observer's calls.
 // Errors: negative uv error numbers (uv_strerror) on the hot path, Status where things are opened.
 #pragma once
-
-#include <sys/uio.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -14,6 +13,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+
+#include <sys/uio.h>
 
 #include "shared/uv/address.h"
 #include "shared/uv/loop.h"
@@ -25,7 +26,8 @@ class StreamObserver {
   virtual ~StreamObserver() = default;
   // The outcome of Connect: 0 or a negative uv error.
   virtual void OnConnected(int error) { (void)error; }
-  // `bytes` lies in the loop's shared buffer, valid during the call, with kReadPadding writable bytes behind it.
+  // `bytes` lies in the loop's shared buffer, valid during the call, with kReadPadding writable
+  // bytes behind it.
   virtual void OnData(std::span<char> bytes) = 0;
   // The peer sent FIN. Reading has stopped; writing may go on.
   virtual void OnEof() = 0;
@@ -45,7 +47,8 @@ class TcpStream {
   // Null is allowed: events are then dropped.
   void SetObserver(StreamObserver* observer) { observer_ = observer; }
 
-  // Begins to connect; OnConnected follows (never inside this call). Returns a uv error when it cannot begin.
+  // Begins to connect; OnConnected follows (never inside this call). Returns a uv error when it
+  // cannot begin.
   [[nodiscard]] int Connect(const sockaddr_storage& address);
 
   // Both are idempotent.
@@ -53,19 +56,20 @@ class TcpStream {
   void StopRead();
   bool reading() const { return reading_; }
 
-  // Writes what the kernel takes now: bytes written, 0 when it takes nothing or earlier Writes are queued,
-  // or a negative uv error.
+  // Writes what the kernel takes now: bytes written, 0 when it takes nothing or earlier Writes are
+  // queued, or a negative uv error.
   [[nodiscard]] ssize_t TryWrite(std::span<const iovec> slices);
   [[nodiscard]] ssize_t TryWrite(std::string_view bytes);
-  // Queues owned bytes behind what is already queued. `done` (may be null) is called with 0 or a uv error
-  // from the loop, unless the stream is destroyed first.
+  // Queues owned bytes behind what is already queued. `done` (may be null) is called with 0 or a uv
+  // error from the loop, unless the stream is destroyed first.
   using WriteDone = void (*)(void* arg, int error);
   void Write(std::string bytes, WriteDone done = nullptr, void* arg = nullptr);
   size_t write_queue_bytes() const;
 
   // FIN after the queued writes.
   void Shutdown();
-  // Closes with RST: the peer sees an abort, and no TIME_WAIT is left. Only good for destruction afterwards.
+  // Closes with RST: the peer sees an abort, and no TIME_WAIT is left. Only good for destruction
+  // afterwards.
   void Abort();
 
   void NoDelay(bool on);
@@ -111,8 +115,8 @@ class TcpListener {
   // Takes over a bound (listening or not) socket; the fd is closed on failure too.
   static absl::StatusOr<std::unique_ptr<TcpListener>> AdoptFd(Loop& loop, int fd, int backlog,
                                                               ListenerObserver* observer);
-  // OK when nobody else listens there: binds without SO_REUSEPORT and lets go. With SO_REUSEPORT alone a second
-  // process would silently share the port. Always OK for port 0.
+  // OK when nobody else listens there: binds without SO_REUSEPORT and lets go. With SO_REUSEPORT
+  // alone a second process would silently share the port. Always OK for port 0.
   static absl::Status Probe(const std::string& host, uint16_t port);
 
   ~TcpListener();

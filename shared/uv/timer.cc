@@ -47,13 +47,17 @@ void Timer::StartRepeating(Duration every) {
   uv_timer_set_repeat(handle_.get(), std::max<uint64_t>(1, ToMillis(every)));
 }
 
-void Timer::Stop() { uv_timer_stop(handle_.get()); }
+void Timer::Stop() {
+  uv_timer_stop(handle_.get());
+}
 
 bool Timer::active() const {
   return uv_is_active(reinterpret_cast<const uv_handle_t*>(handle_.get())) != 0;
 }
 
-void Timer::Unref() { uv_unref(reinterpret_cast<uv_handle_t*>(handle_.get())); }
+void Timer::Unref() {
+  uv_unref(reinterpret_cast<uv_handle_t*>(handle_.get()));
+}
 
 Signal::Signal(Loop& loop, int signum, absl::AnyInvocable<void()> received)
     : received_(std::move(received)) {

@@ -1,7 +1,7 @@
-// A timer, a POSIX signal watcher and a directory watcher, each calling one function given at construction.
-// Source: ours, over libuv.
-// Thread: the loop's.   Time: millisecond resolution, rounded up: never early.
-// Lifetime: destroying the object cancels it; it may be destroyed in its own callback only through Loop::Retire.
+// A timer, a POSIX signal watcher and a directory watcher, each calling one function given at
+// construction. Source: ours, over libuv. Thread: the loop's.   Time: millisecond resolution,
+// rounded up: never early. Lifetime: destroying the object cancels it; it may be destroyed in its
+// own callback only through Loop::Retire.
 #pragma once
 
 #include <memory>
@@ -47,7 +47,8 @@ class Signal {
 
 class FsWatch {
  public:
-  // Calls `changed` with a file name inside `directory` ("" when unknown). Hints only: events coalesce.
+  // Calls `changed` with a file name inside `directory` ("" when unknown). Hints only: events
+  // coalesce.
   using Changed = absl::AnyInvocable<void(std::string_view file_name)>;
   static absl::StatusOr<std::unique_ptr<FsWatch>> Open(Loop& loop, const std::string& directory,
                                                        Changed changed);

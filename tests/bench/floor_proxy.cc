@@ -1,12 +1,6 @@
-// The physical limit: a libuv pass-through that understands HTTP/1.1 just enough to find where messages end.
-// Usage: floor_proxy PORT UPSTREAM_PORT [SECONDS_TO_LIVE]
-// No policy, no limits, no errors worth the name: every proxy in tools/bench is compared with this one.
-#include <netinet/in.h>
-#include <signal.h>
-#include <strings.h>
-#include <unistd.h>
-#include <uv.h>
-
+// The physical limit: a libuv pass-through that understands HTTP/1.1 just enough to find where
+// messages end. Usage: floor_proxy PORT UPSTREAM_PORT [SECONDS_TO_LIVE] No policy, no limits, no
+// errors worth the name: every proxy in tools/bench is compared with this one.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +8,12 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <netinet/in.h>
+#include <signal.h>
+#include <strings.h>
+#include <unistd.h>
+#include <uv.h>
 
 namespace {
 
@@ -73,7 +73,9 @@ void CloseClient(Client* c) {
   uv_close(Handle(c), [](uv_handle_t* h) { delete static_cast<Client*>(h->data); });
 }
 
-void Allocate(uv_handle_t*, size_t, uv_buf_t* b) { *b = uv_buf_init(g_read_buffer, sizeof g_read_buffer); }
+void Allocate(uv_handle_t*, size_t, uv_buf_t* b) {
+  *b = uv_buf_init(g_read_buffer, sizeof g_read_buffer);
+}
 void OnClientRead(uv_stream_t* s, ssize_t n, const uv_buf_t* b);
 void OnUpstreamRead(uv_stream_t* s, ssize_t n, const uv_buf_t* b);
 
@@ -85,7 +87,8 @@ struct PendingWrite {
 };
 
 void Forward(uv_stream_t* to, std::string_view bytes, uv_stream_t* source, uv_read_cb resume) {
-  uv_buf_t buffer = uv_buf_init(const_cast<char*>(bytes.data()), static_cast<unsigned>(bytes.size()));
+  uv_buf_t buffer =
+      uv_buf_init(const_cast<char*>(bytes.data()), static_cast<unsigned>(bytes.size()));
   const auto written = static_cast<size_t>(std::max(uv_try_write(to, &buffer, 1), 0));
   if (written == bytes.size()) {
     return;
@@ -137,7 +140,8 @@ Upstream* Take(Client* c) {
     u = new Upstream;
     uv_tcp_init(uv_default_loop(), &u->tcp);
     u->tcp.data = u->connect.data = u;
-    uv_tcp_connect(&u->connect, &u->tcp, reinterpret_cast<const sockaddr*>(&g_upstream_address), OnConnect);
+    uv_tcp_connect(&u->connect, &u->tcp, reinterpret_cast<const sockaddr*>(&g_upstream_address),
+                   OnConnect);
   }
   u->client = c;
   u->part = Part::kHead;
@@ -159,7 +163,8 @@ size_t BodyLength(std::string_view head, bool* chunked) {
   *chunked = false;
   for (size_t at = head.find('\n'); at != std::string_view::npos; at = head.find('\n', at + 1)) {
     const std::string_view line = head.substr(at + 1);
-    if (line.size() > 16 && (line[0] | 32) == 'c' && strncasecmp(line.data(), "content-length:", 15) == 0) {
+    if (line.size() > 16 && (line[0] | 32) == 'c' &&
+        strncasecmp(line.data(), "content-length:", 15) == 0) {
       length = std::strtoul(line.data() + 15, nullptr, 10);
     } else if (line.size() > 18 && (line[0] | 32) == 't' &&
                strncasecmp(line.data(), "transfer-encoding:", 18) == 0) {

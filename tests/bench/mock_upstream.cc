@@ -1,18 +1,18 @@
-// A fixed provider for measurements: JSON of about 1 KB at once, or SSE with a set gap between chunks.
-// Usage: mock_upstream PORT GAP_MS CHUNKS [SECONDS_TO_LIVE]
-// Each SSE chunk carries `"created":<uv_hrtime ns>`, left-justified and space-padded (leading zeros
-// are not JSON), so that sse_load can tell how long the chunk was on its way.
-#include <netinet/in.h>
-#include <signal.h>
-#include <unistd.h>
-#include <uv.h>
-
+// A fixed provider for measurements: JSON of about 1 KB at once, or SSE with a set gap between
+// chunks. Usage: mock_upstream PORT GAP_MS CHUNKS [SECONDS_TO_LIVE] Each SSE chunk carries
+// `"created":<uv_hrtime ns>`, left-justified and space-padded (leading zeros are not JSON), so that
+// sse_load can tell how long the chunk was on its way.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
 #include <string_view>
+
+#include <netinet/in.h>
+#include <signal.h>
+#include <unistd.h>
+#include <uv.h>
 
 namespace {
 
@@ -23,7 +23,7 @@ struct Settings {
   std::string content;
 };
 
-Settings g_settings;      // set once in main, before the loop runs
+Settings g_settings;          // set once in main, before the loop runs
 char g_read_buffer[1 << 18];  // one loop, so one buffer
 
 struct Connection {
@@ -54,7 +54,8 @@ void Close(Connection* c) {
 }
 
 void Send(Connection* c, std::string_view bytes) {
-  uv_buf_t buffer = uv_buf_init(const_cast<char*>(bytes.data()), static_cast<unsigned>(bytes.size()));
+  uv_buf_t buffer =
+      uv_buf_init(const_cast<char*>(bytes.data()), static_cast<unsigned>(bytes.size()));
   int written = uv_try_write(reinterpret_cast<uv_stream_t*>(&c->tcp), &buffer, 1);
   written = std::max(written, 0);
   if (static_cast<size_t>(written) == bytes.size()) {
@@ -75,17 +76,21 @@ void SendChunk(Connection* c) {
   char event[1024];
   int n = 0;
   if (c->chunks_left > 1) {
-    n = std::snprintf(event, sizeof event,
-                      "data: {\"id\":\"chatcmpl-abc123\",\"object\":\"chat.completion.chunk\",\"created\":%-20llu,"
-                      "\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%s\"},"
-                      "\"finish_reason\":null}]}\n\n",
-                      now, g_settings.content.c_str());
+    n = std::snprintf(
+        event, sizeof event,
+        "data: "
+        "{\"id\":\"chatcmpl-abc123\",\"object\":\"chat.completion.chunk\",\"created\":%-20llu,"
+        "\"model\":\"gpt-4o-mini\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"%s\"},"
+        "\"finish_reason\":null}]}\n\n",
+        now, g_settings.content.c_str());
   } else {
-    n = std::snprintf(event, sizeof event,
-                      "data: {\"id\":\"chatcmpl-abc123\",\"object\":\"chat.completion.chunk\",\"created\":%-20llu,"
-                      "\"model\":\"gpt-4o-mini\",\"choices\":[],\"usage\":{\"prompt_tokens\":120,"
-                      "\"completion_tokens\":5000,\"total_tokens\":5120}}\n\ndata: [DONE]\n\n",
-                      now);
+    n = std::snprintf(
+        event, sizeof event,
+        "data: "
+        "{\"id\":\"chatcmpl-abc123\",\"object\":\"chat.completion.chunk\",\"created\":%-20llu,"
+        "\"model\":\"gpt-4o-mini\",\"choices\":[],\"usage\":{\"prompt_tokens\":120,"
+        "\"completion_tokens\":5000,\"total_tokens\":5120}}\n\ndata: [DONE]\n\n",
+        now);
   }
   char frame[1200];
   const int m = std::snprintf(frame, sizeof frame, "%x\r\n%.*s\r\n%s", n, n, event,
@@ -142,8 +147,9 @@ void Process(Connection* c) {
     // The flag stands near one end of every body the harness sends.
     const std::string_view body = std::string_view(c->input).substr(head, length);
     const size_t window = std::min<size_t>(length, 2048);
-    const bool stream = body.substr(0, window).find("\"stream\":true") != std::string_view::npos ||
-                        body.substr(length - window).find("\"stream\":true") != std::string_view::npos;
+    const bool stream =
+        body.substr(0, window).find("\"stream\":true") != std::string_view::npos ||
+        body.substr(length - window).find("\"stream\":true") != std::string_view::npos;
     c->input.erase(0, head + length);
     Answer(c, stream);
   }
@@ -171,7 +177,9 @@ void OnConnection(uv_stream_t* server, int) {
   uv_tcp_nodelay(&c->tcp, 1);
   uv_read_start(
       reinterpret_cast<uv_stream_t*>(&c->tcp),
-      [](uv_handle_t*, size_t, uv_buf_t* b) { *b = uv_buf_init(g_read_buffer, sizeof g_read_buffer); },
+      [](uv_handle_t*, size_t, uv_buf_t* b) {
+        *b = uv_buf_init(g_read_buffer, sizeof g_read_buffer);
+      },
       OnRead);
 }
 
@@ -191,15 +199,15 @@ int main(int argc, char** argv) {
   }
   const std::string text = g_settings.content + g_settings.content + g_settings.content;
   const std::string body =
-      "{\"id\":\"chatcmpl-abc123\",\"object\":\"chat.completion\",\"created\":1700000000,\"model\":\"gpt-4o-mini\","
+      "{\"id\":\"chatcmpl-abc123\",\"object\":\"chat.completion\",\"created\":1700000000,\"model\":"
+      "\"gpt-4o-mini\","
       "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"" +
       text +
       "\"},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":120,\"completion_tokens\":160,"
       "\"total_tokens\":280,\"prompt_tokens_details\":{\"cached_tokens\":0}},"
       "\"system_fingerprint\":\"fp_0123456789\"}";
-  g_settings.json =
-      "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
-      "\r\nx-request-id: req_0123456789\r\n\r\n" + body;
+  g_settings.json = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " +
+                    std::to_string(body.size()) + "\r\nx-request-id: req_0123456789\r\n\r\n" + body;
 
   uv_loop_t* loop = uv_default_loop();
   uv_tcp_t server;

@@ -2,10 +2,6 @@
 // Usage: sse_load PORT CONNECTIONS SECONDS API_KEY MODEL
 // Prints one line of key=value pairs. Reads the `"created":<uv_hrtime>` stamps of mock_upstream
 // (same machine, same clock).
-#include <netinet/in.h>
-#include <signal.h>
-#include <uv.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -13,6 +9,10 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <netinet/in.h>
+#include <signal.h>
+#include <uv.h>
 
 namespace {
 
@@ -63,7 +63,8 @@ void Restart(Connection* c) {
 }
 
 void Measure(std::string_view text, uint64_t now) {
-  for (size_t at = text.find(kStamp); at != std::string_view::npos && at + kStampBytes <= text.size();
+  for (size_t at = text.find(kStamp);
+       at != std::string_view::npos && at + kStampBytes <= text.size();
        at = text.find(kStamp, at + kStampBytes)) {
     const uint64_t sent = std::strtoull(text.data() + at + kStamp.size(), nullptr, 10);
     if (sent != 0 && now > sent) {
@@ -117,7 +118,9 @@ void OnConnect(uv_connect_t* request, int status) {
   uv_tcp_nodelay(&c->tcp, 1);
   uv_read_start(
       reinterpret_cast<uv_stream_t*>(&c->tcp),
-      [](uv_handle_t*, size_t, uv_buf_t* b) { *b = uv_buf_init(g_read_buffer, sizeof g_read_buffer); },
+      [](uv_handle_t*, size_t, uv_buf_t* b) {
+        *b = uv_buf_init(g_read_buffer, sizeof g_read_buffer);
+      },
       OnRead);
   Send(c);
 }
@@ -144,9 +147,10 @@ int main(int argc, char** argv) {
     return 2;
   }
   signal(SIGPIPE, SIG_IGN);
-  const std::string body = std::string("{\"model\":\"") + argv[5] +
-                           "\",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"messages\":[{"
-                           "\"role\":\"user\",\"content\":\"hello hello hello hello hello hello hello\"}]}";
+  const std::string body =
+      std::string("{\"model\":\"") + argv[5] +
+      "\",\"stream\":true,\"stream_options\":{\"include_usage\":true},\"messages\":[{"
+      "\"role\":\"user\",\"content\":\"hello hello hello hello hello hello hello\"}]}";
   g_request = std::string("POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\n") +
               "Content-Type: application/json\r\nAuthorization: Bearer " + argv[4] +
               "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
@@ -161,15 +165,18 @@ int main(int argc, char** argv) {
   uv_timer_t stop;
   uv_timer_init(uv_default_loop(), &stop);
   uv_timer_start(
-      &stop, [](uv_timer_t*) { uv_stop(uv_default_loop()); }, static_cast<uint64_t>(seconds * 1000) + 200, 0);
+      &stop, [](uv_timer_t*) { uv_stop(uv_default_loop()); },
+      static_cast<uint64_t>(seconds * 1000) + 200, 0);
   uv_unref(reinterpret_cast<uv_handle_t*>(&stop));
   uv_run(uv_default_loop(), UV_RUN_DEFAULT);
   const double elapsed = static_cast<double>(uv_hrtime() - start_ns) / 1e9;
-  std::printf("streams=%ld chunks=%ld errors=%ld connected=%ld streams_per_s=%.1f chunks_per_s=%.0f "
-              "first_byte_p50_us=%.0f first_byte_p99_us=%.0f chunk_p50_us=%.0f chunk_p99_us=%.0f\n",
-              g_totals.streams, g_totals.chunks, g_totals.errors, g_totals.connected,
-              static_cast<double>(g_totals.streams) / elapsed, static_cast<double>(g_totals.chunks) / elapsed,
-              Percentile(g_totals.first_byte_us, .5), Percentile(g_totals.first_byte_us, .99),
-              Percentile(g_totals.chunk_us, .5), Percentile(g_totals.chunk_us, .99));
+  std::printf(
+      "streams=%ld chunks=%ld errors=%ld connected=%ld streams_per_s=%.1f chunks_per_s=%.0f "
+      "first_byte_p50_us=%.0f first_byte_p99_us=%.0f chunk_p50_us=%.0f chunk_p99_us=%.0f\n",
+      g_totals.streams, g_totals.chunks, g_totals.errors, g_totals.connected,
+      static_cast<double>(g_totals.streams) / elapsed,
+      static_cast<double>(g_totals.chunks) / elapsed, Percentile(g_totals.first_byte_us, .5),
+      Percentile(g_totals.first_byte_us, .99), Percentile(g_totals.chunk_us, .5),
+      Percentile(g_totals.chunk_us, .99));
   return 0;
 }

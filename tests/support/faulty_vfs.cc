@@ -1,7 +1,5 @@
 #include "tests/support/faulty_vfs.h"
 
-#include <sqlite3.h>
-
 #include <algorithm>
 #include <cstring>
 #include <fstream>
@@ -10,6 +8,8 @@
 #include <mutex>
 #include <new>
 #include <vector>
+
+#include <sqlite3.h>
 
 #include "shared/base/check.h"
 #include "shared/base/rng.h"
@@ -78,12 +78,17 @@ struct File {
   sqlite3_file* base;
 };
 
-File* Of(sqlite3_file* f) { return reinterpret_cast<File*>(f); }
-sqlite3_file* Base(sqlite3_file* f) { return Of(f)->base; }
+File* Of(sqlite3_file* f) {
+  return reinterpret_cast<File*>(f);
+}
+sqlite3_file* Base(sqlite3_file* f) {
+  return Of(f)->base;
+}
 
 int Close(sqlite3_file* f) {
   File* file = Of(f);
-  const int rc = file->base->pMethods != nullptr ? file->base->pMethods->xClose(file->base) : SQLITE_OK;
+  const int rc =
+      file->base->pMethods != nullptr ? file->base->pMethods->xClose(file->base) : SQLITE_OK;
   ::operator delete(file->base);
   return rc;
 }
@@ -110,7 +115,8 @@ int Write(sqlite3_file* f, const void* from, int n, sqlite3_int64 at) {
   const int rc = file->base->pMethods->xWrite(file->base, from, n, at);
   if (rc == SQLITE_OK && file->disk != nullptr) {
     file->disk->pending.push_back(
-        {false, static_cast<size_t>(at), std::string(static_cast<const char*>(from), static_cast<size_t>(n))});
+        {false, static_cast<size_t>(at),
+         std::string(static_cast<const char*>(from), static_cast<size_t>(n))});
   }
   return rc;
 }
@@ -145,30 +151,50 @@ int Sync(sqlite3_file* f, int flags) {
   return SQLITE_OK;
 }
 
-int FileSize(sqlite3_file* f, sqlite3_int64* size) { return Base(f)->pMethods->xFileSize(Base(f), size); }
-int Lock(sqlite3_file* f, int level) { return Base(f)->pMethods->xLock(Base(f), level); }
-int Unlock(sqlite3_file* f, int level) { return Base(f)->pMethods->xUnlock(Base(f), level); }
-int CheckReserved(sqlite3_file* f, int* out) { return Base(f)->pMethods->xCheckReservedLock(Base(f), out); }
+int FileSize(sqlite3_file* f, sqlite3_int64* size) {
+  return Base(f)->pMethods->xFileSize(Base(f), size);
+}
+int Lock(sqlite3_file* f, int level) {
+  return Base(f)->pMethods->xLock(Base(f), level);
+}
+int Unlock(sqlite3_file* f, int level) {
+  return Base(f)->pMethods->xUnlock(Base(f), level);
+}
+int CheckReserved(sqlite3_file* f, int* out) {
+  return Base(f)->pMethods->xCheckReservedLock(Base(f), out);
+}
 int Control(sqlite3_file* f, int op, void* arg) {
   // A size hint would write behind the model's back.
-  return op == SQLITE_FCNTL_SIZE_HINT ? SQLITE_OK : Base(f)->pMethods->xFileControl(Base(f), op, arg);
+  return op == SQLITE_FCNTL_SIZE_HINT ? SQLITE_OK
+                                      : Base(f)->pMethods->xFileControl(Base(f), op, arg);
 }
-int SectorSize(sqlite3_file*) { return 512; }
-int Characteristics(sqlite3_file*) { return 0; }  // no promise: sectors may tear, order may change
+int SectorSize(sqlite3_file*) {
+  return 512;
+}
+int Characteristics(sqlite3_file*) {
+  return 0;
+}  // no promise: sectors may tear, order may change
 int ShmMap(sqlite3_file* f, int page, int size, int extend, void volatile** out) {
   return Base(f)->pMethods->xShmMap(Base(f), page, size, extend, out);
 }
 int ShmLock(sqlite3_file* f, int offset, int n, int flags) {
   return Base(f)->pMethods->xShmLock(Base(f), offset, n, flags);
 }
-void ShmBarrier(sqlite3_file* f) { Base(f)->pMethods->xShmBarrier(Base(f)); }
-int ShmUnmap(sqlite3_file* f, int remove) { return Base(f)->pMethods->xShmUnmap(Base(f), remove); }
+void ShmBarrier(sqlite3_file* f) {
+  Base(f)->pMethods->xShmBarrier(Base(f));
+}
+int ShmUnmap(sqlite3_file* f, int remove) {
+  return Base(f)->pMethods->xShmUnmap(Base(f), remove);
+}
 
 const sqlite3_io_methods kMethods = {
-    2,      Close,   Read,    Write,         Truncate, Sync,    FileSize,   Lock,     Unlock,
-    CheckReserved, Control, SectorSize, Characteristics, ShmMap, ShmLock, ShmBarrier, ShmUnmap, nullptr, nullptr};
+    2,        Close,         Read,    Write,      Truncate,        Sync,   FileSize, Lock,
+    Unlock,   CheckReserved, Control, SectorSize, Characteristics, ShmMap, ShmLock,  ShmBarrier,
+    ShmUnmap, nullptr,       nullptr};
 
-FaultyVfs::Impl* ImplOf(sqlite3_vfs* vfs) { return static_cast<FaultyVfs::Impl*>(vfs->pAppData); }
+FaultyVfs::Impl* ImplOf(sqlite3_vfs* vfs) {
+  return static_cast<FaultyVfs::Impl*>(vfs->pAppData);
+}
 
 int Open(sqlite3_vfs* vfs, const char* path, sqlite3_file* f, int flags, int* out_flags) {
   FaultyVfs::Impl* impl = ImplOf(vfs);
@@ -179,14 +205,16 @@ int Open(sqlite3_vfs* vfs, const char* path, sqlite3_file* f, int flags, int* ou
     return SQLITE_CANTOPEN;
   }
   file->impl = impl;
-  file->base = static_cast<sqlite3_file*>(::operator new(static_cast<size_t>(impl->base->szOsFile)));
+  file->base =
+      static_cast<sqlite3_file*>(::operator new(static_cast<size_t>(impl->base->szOsFile)));
   std::memset(file->base, 0, static_cast<size_t>(impl->base->szOsFile));
   const int rc = impl->base->xOpen(impl->base, path, file->base, flags, out_flags);
   if (rc != SQLITE_OK) {
     ::operator delete(file->base);
     return rc;
   }
-  if (path != nullptr && (flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL)) != 0) {
+  if (path != nullptr &&
+      (flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL)) != 0) {
     const auto [it, fresh] = impl->disks.try_emplace(path);
     if (fresh) {
       it->second.durable = ReadWhole(path);
@@ -233,9 +261,13 @@ FaultyVfs::FaultyVfs(std::string name) : impl_(std::make_unique<Impl>()) {
   AURORA_CHECK(sqlite3_vfs_register(&impl_->vfs, 0) == SQLITE_OK);
 }
 
-FaultyVfs::~FaultyVfs() { sqlite3_vfs_unregister(&impl_->vfs); }
+FaultyVfs::~FaultyVfs() {
+  sqlite3_vfs_unregister(&impl_->vfs);
+}
 
-const std::string& FaultyVfs::name() const { return impl_->name; }
+const std::string& FaultyVfs::name() const {
+  return impl_->name;
+}
 
 void FaultyVfs::CutPowerAfter(uint64_t calls) {
   const std::lock_guard<std::mutex> lock(impl_->mutex);

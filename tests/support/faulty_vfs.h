@@ -1,7 +1,8 @@
-// FaultyVfs: an SQLite VFS over the platform's that can lose unsynced writes (power cut) and fail writes and syncs.
-// Source: ours; the idea is LevelDB's fault_injection_test. Thread: any (one lock); one instance per test.
-// Model of the disk: what a file held at its last sync is safe; each write since then is, by a coin, kept, dropped
-// or kept in part (a whole number of 512-byte sectors). After PowerCut every call fails until Restore.
+// FaultyVfs: an SQLite VFS over the platform's that can lose unsynced writes (power cut) and fail
+// writes and syncs. Source: ours; the idea is LevelDB's fault_injection_test. Thread: any (one
+// lock); one instance per test. Model of the disk: what a file held at its last sync is safe; each
+// write since then is, by a coin, kept, dropped or kept in part (a whole number of 512-byte
+// sectors). After PowerCut every call fails until Restore.
 #pragma once
 
 #include <cstdint>
@@ -20,13 +21,15 @@ class FaultyVfs {
 
   const std::string& name() const;
 
-  // From the n-th write or sync from now on (1 = the next) every call fails as if the machine were off.
+  // From the n-th write or sync from now on (1 = the next) every call fails as if the machine were
+  // off.
   void CutPowerAfter(uint64_t calls);
   bool off() const;
   // Power is back: rewrites the files as the disk may hold them. All handles must be closed.
   void Restore(uint64_t seed);
 
-  // Every write fails with SQLITE_FULL / SQLITE_IOERR_WRITE, every sync with SQLITE_IOERR_FSYNC, until cleared.
+  // Every write fails with SQLITE_FULL / SQLITE_IOERR_WRITE, every sync with SQLITE_IOERR_FSYNC,
+  // until cleared.
   void SetDiskFull(bool on);
   void SetFailWrites(bool on);
   void SetFailSyncs(bool on);

@@ -1,9 +1,9 @@
 #include "tools/aurora-ctl/app.h"
 
-#include <unistd.h>
+#include <functional>
 
 #include <CLI/CLI.hpp>
-#include <functional>
+#include <unistd.h>
 
 #include "shared/base/status.h"
 #include "shared/config/hostport.h"
@@ -23,7 +23,8 @@ constexpr const char* kLocalSocket = "/run/aurora/admin/control.sock";
 constexpr const char* kDefaultAddress = "127.0.0.1:7948";
 
 constexpr const char* kFooter =
-    "Exit codes: 0 ok, 1 error, 2 usage, 3 unreachable, 4 unauthenticated or forbidden, 5 not found,\n"
+    "Exit codes: 0 ok, 1 error, 2 usage, 3 unreachable, 4 unauthenticated or forbidden, 5 not "
+    "found,\n"
     "            6 conflict, 7 cluster unhealthy, 8 partial, 9 diff.\n"
     "Without --addr: AURORA_CTL_ADDR, else the local socket, else 127.0.0.1:7948.";
 
@@ -53,23 +54,28 @@ absl::StatusOr<ClientOptions> Connect(const Session& session, const Globals& glo
   ClientOptions out;
   out.address = globals.addr.empty() ? Variable(session, "AURORA_CTL_ADDR") : globals.addr;
   if (out.address.empty()) {
-    out.address = ::access(kLocalSocket, F_OK) == 0 ? std::string("unix://") + kLocalSocket : kDefaultAddress;
+    out.address =
+        ::access(kLocalSocket, F_OK) == 0 ? std::string("unix://") + kLocalSocket : kDefaultAddress;
   }
   const bool socket = out.address.starts_with("unix://");
   if (!socket && !config::ParseHostPort(out.address, "").ok()) {
-    return InvalidArgument("--addr: " + config::Quoted(out.address) + " is no address, want HOST:PORT or unix://PATH");
+    return InvalidArgument("--addr: " + config::Quoted(out.address) +
+                           " is no address, want HOST:PORT or unix://PATH");
   }
   if (socket && !out.address.starts_with("unix:///")) {
-    return InvalidArgument("--addr: " + config::Quoted(out.address) + ": want an absolute path, unix:///PATH");
+    return InvalidArgument("--addr: " + config::Quoted(out.address) +
+                           ": want an absolute path, unix:///PATH");
   }
   const auto timeout = config::ParseDuration(globals.timeout);
   if (!timeout.has_value() || timeout->millis() < 1) {
-    return InvalidArgument("--timeout: " + config::Quoted(globals.timeout) + " is no span, want such as 10s");
+    return InvalidArgument("--timeout: " + config::Quoted(globals.timeout) +
+                           " is no span, want such as 10s");
   }
   out.timeout_ms = timeout->millis();
   std::string token = globals.token.empty() ? Variable(session, "AURORA_CTL_TOKEN") : globals.token;
-  const std::string file =
-      globals.token_file.empty() && token.empty() ? Variable(session, "AURORA_CTL_TOKEN_FILE") : globals.token_file;
+  const std::string file = globals.token_file.empty() && token.empty()
+                               ? Variable(session, "AURORA_CTL_TOKEN_FILE")
+                               : globals.token_file;
   if (!file.empty()) {
     auto text = config::ReadFile(file, config::kMaxSecretFileBytes);
     if (!text.ok()) {
@@ -79,7 +85,8 @@ absl::StatusOr<ClientOptions> Connect(const Session& session, const Globals& glo
   }
   for (const char c : token) {
     if (c <= ' ' || c > '~') {
-      return InvalidArgument("the token has a character that no token has; want printable ASCII without spaces");
+      return InvalidArgument(
+          "the token has a character that no token has; want printable ASCII without spaces");
     }
   }
   out.token = crypto::Secret::Take(token);
@@ -113,7 +120,8 @@ void AddKeyFlags(CLI::App* command, KeyFlags& f) {
   command->add_option("--tpd", f.tpd, "tokens per day")->check(limit);
   command->add_option("--concurrent", f.concurrent, "concurrent requests")->check(limit);
   command->add_option("--expires", f.expires, "RFC 3339 time, a span from now (30d), or never");
-  command->add_option("--enabled", f.enabled, "true or false")->check(CLI::IsMember({"true", "false"}));
+  command->add_option("--enabled", f.enabled, "true or false")
+      ->check(CLI::IsMember({"true", "false"}));
 }
 
 // Values the parsed flags land in; one of each is enough, only one command runs.
@@ -158,7 +166,8 @@ class Builder {
     return group;
   }
 
-  CLI::App* Leaf(CLI::App* parent, const std::string& name, const std::string& help, Action action) {
+  CLI::App* Leaf(CLI::App* parent, const std::string& name, const std::string& help,
+                 Action action) {
     CLI::App* leaf = parent->add_subcommand(name, help);
     leaf->callback([this, action = std::move(action)] { action_ = action; });
     return leaf;
@@ -183,13 +192,15 @@ class Builder {
     AddWriteFlags(create, f_.write);
     Leaf(keys, "list", "all keys", [](Session& s) { return KeysList(s); });
     WithId(Leaf(keys, "get", "one key", [this](Session& s) { return KeysGet(s, f_.id); }));
-    CLI::App* update = WithId(Leaf(keys, "update", "change the fields that are named",
-                                   [this](Session& s) { return KeysUpdate(s, f_.id, f_.key, f_.write); }));
+    CLI::App* update =
+        WithId(Leaf(keys, "update", "change the fields that are named",
+                    [this](Session& s) { return KeysUpdate(s, f_.id, f_.key, f_.write); }));
     update->add_option("--name", f_.key.name);
     AddKeyFlags(update, f_.key);
     AddWriteFlags(update, f_.write);
-    CLI::App* rotate = WithId(Leaf(keys, "rotate", "new secret, old one refused (after --overlap)",
-                                   [this](Session& s) { return KeysRotate(s, f_.id, f_.overlap, f_.write); }));
+    CLI::App* rotate =
+        WithId(Leaf(keys, "rotate", "new secret, old one refused (after --overlap)",
+                    [this](Session& s) { return KeysRotate(s, f_.id, f_.overlap, f_.write); }));
     rotate->add_option("--overlap", f_.overlap, "keep the old secret this long, such as 60s");
     AddWriteFlags(rotate, f_.write);
     AddWriteFlags(WithId(Leaf(keys, "deactivate", "refuse the key for good",
@@ -203,12 +214,14 @@ class Builder {
   void Entity(const std::string& group, const std::string& kind) {
     CLI::App* app = Group(group, kind + " entities");
     Leaf(app, "list", "all of them", [kind](Session& s) { return EntityList(s, kind); });
-    WithId(Leaf(app, "get", "one of them", [this, kind](Session& s) { return EntityGet(s, kind, f_.id); }));
+    WithId(Leaf(app, "get", "one of them",
+                [this, kind](Session& s) { return EntityGet(s, kind, f_.id); }));
     File(Leaf(app, "apply", "create or replace from a file",
               [this, kind](Session& s) { return ApplyFile(s, kind, f_.file, f_.write); }));
-    AddWriteFlags(WithId(Leaf(app, "delete", "remove one",
-                              [this, kind](Session& s) { return EntityDelete(s, kind, f_.id, f_.write); })),
-                  f_.write);
+    AddWriteFlags(
+        WithId(Leaf(app, "delete", "remove one",
+                    [this, kind](Session& s) { return EntityDelete(s, kind, f_.id, f_.write); })),
+        f_.write);
   }
 
   void Rest() {
@@ -225,8 +238,9 @@ class Builder {
     Leaf(usage, "log", "the latest requests", [this](Session& s) { return UsageLog(s, f_.limit); })
         ->add_option("--limit", f_.limit)
         ->check(CLI::Range(1, 100000));
-    CLI::App* tail = Leaf(Group("events", "what happened on this node"), "tail", "the latest events",
-                          [this](Session& s) { return EventsTail(s, f_.after, f_.watch); });
+    CLI::App* tail =
+        Leaf(Group("events", "what happened on this node"), "tail", "the latest events",
+             [this](Session& s) { return EventsTail(s, f_.after, f_.watch); });
     tail->add_option("--after", f_.after, "only events after this sequence number");
     tail->add_flag("--follow,-F", f_.watch, "keep printing new ones");
   }
@@ -248,13 +262,17 @@ CommandTree TreeOf(const CLI::App& app) {
 }
 
 Format FormatOf(const std::string& name) {
-  return name == "json" ? Format::kJson : name == "yaml" ? Format::kYaml : name == "wide" ? Format::kWide : Format::kTable;
+  return name == "json"   ? Format::kJson
+         : name == "yaml" ? Format::kYaml
+         : name == "wide" ? Format::kWide
+                          : Format::kTable;
 }
 
 }  // namespace
 
-int Run(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment,
-        std::istream& in, std::ostream& out, std::ostream& err) {
+int Run(const std::vector<std::string>& arguments,
+        const std::map<std::string, std::string>& environment, std::istream& in, std::ostream& out,
+        std::ostream& err) {
   CLI::App app("aurora-ctl: look after Aurora nodes", "aurora-ctl");
   Globals globals;
   Flags flags;
@@ -263,9 +281,11 @@ int Run(const std::vector<std::string>& arguments, const std::map<std::string, s
   app.require_subcommand(1);
   app.fallthrough();
   app.add_option("--addr", globals.addr, "HOST:PORT or unix://PATH of a control plane");
-  app.add_option("--token", globals.token, "admin token (better: --token-file or AURORA_CTL_TOKEN)");
+  app.add_option("--token", globals.token,
+                 "admin token (better: --token-file or AURORA_CTL_TOKEN)");
   app.add_option("--token-file", globals.token_file, "file with the admin token");
-  app.add_option("--ca-cert", globals.ca_cert, "PEM to verify the control plane with; turns TLS on");
+  app.add_option("--ca-cert", globals.ca_cert,
+                 "PEM to verify the control plane with; turns TLS on");
   app.add_option("--timeout", globals.timeout, "per call")->capture_default_str();
   app.add_option("-o,--output", globals.output)
       ->check(CLI::IsMember({"table", "wide", "json", "yaml"}))
@@ -273,7 +293,9 @@ int Run(const std::vector<std::string>& arguments, const std::map<std::string, s
   Builder(app, flags, action).All();
   bool local = false;
   CLI::App* completion = app.add_subcommand("completion", "completion script for a shell");
-  completion->add_option("SHELL", flags.shell)->required()->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  completion->add_option("SHELL", flags.shell)
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
   completion->callback([&] {
     local = true;
     out << Completion(flags.shell, TreeOf(app));

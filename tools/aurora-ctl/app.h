@@ -10,8 +10,10 @@
 
 namespace aurora::ctl {
 
-// `arguments` without the program's name. Help and usage mistakes go to the process's own stdout and stderr.
-int Run(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& environment,
-        std::istream& in, std::ostream& out, std::ostream& err);
+// `arguments` without the program's name. Help and usage mistakes go to the process's own stdout
+// and stderr.
+int Run(const std::vector<std::string>& arguments,
+        const std::map<std::string, std::string>& environment, std::istream& in, std::ostream& out,
+        std::ostream& err);
 
 }  // namespace aurora::ctl

@@ -15,7 +15,8 @@ Client::Client(ClientOptions options) : options_(std::move(options)) {
     tls.pem_root_certs = options_.ca_pem;
     credentials = grpc::SslCredentials(tls);
   }
-  stub_ = v1::AdminService::NewStub(grpc::CreateCustomChannel(options_.address, credentials, arguments));
+  stub_ = v1::AdminService::NewStub(
+      grpc::CreateCustomChannel(options_.address, credentials, arguments));
 }
 
 }  // namespace aurora::ctl

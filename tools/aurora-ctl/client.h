@@ -3,12 +3,12 @@
 // Errors: grpc::Status of the call; a deadline counts as unreachable.
 #pragma once
 
-#include <grpcpp/grpcpp.h>
-
 #include <chrono>
 #include <memory>
 #include <string>
 #include <utility>
+
+#include <grpcpp/grpcpp.h>
 
 #include "aurora/v1/admin.grpc.pb.h"
 #include "shared/crypto/secret.h"
@@ -32,7 +32,8 @@ class Client {
   grpc::Status Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                     const Request& request, Response* response) {
     grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(options_.timeout_ms));
+    context.set_deadline(std::chrono::system_clock::now() +
+                         std::chrono::milliseconds(options_.timeout_ms));
     if (!options_.token.empty()) {
       context.AddMetadata("authorization", "Bearer " + std::string(options_.token.Reveal()));
     }

@@ -1,5 +1,6 @@
 // The commands. Each prints its answer on session.out and returns an exit code.
-// Source: docs product contract, aurora-ctl. Thread: one. Errors: one line on stderr that says what to do next.
+// Source: docs product contract, aurora-ctl. Thread: one. Errors: one line on stderr that says what
+// to do next.
 #pragma once
 
 #include <optional>
@@ -30,22 +31,27 @@ struct KeyFlags {
 int KeysList(Session& session);
 int KeysGet(Session& session, const std::string& id);
 int KeysCreate(Session& session, const KeyFlags& flags, const WriteFlags& write);
-int KeysUpdate(Session& session, const std::string& id, const KeyFlags& flags, const WriteFlags& write);
-int KeysRotate(Session& session, const std::string& id, const std::string& overlap, const WriteFlags& write);
+int KeysUpdate(Session& session, const std::string& id, const KeyFlags& flags,
+               const WriteFlags& write);
+int KeysRotate(Session& session, const std::string& id, const std::string& overlap,
+               const WriteFlags& write);
 int KeysDeactivate(Session& session, const std::string& id, const WriteFlags& write);
 int KeysDelete(Session& session, const std::string& id, const WriteFlags& write);
 
 // --- providers, models, aliases, overrides; `kind` is Provider, Model, Alias or ModelOverride ---
 int EntityList(Session& session, const std::string& kind);
 int EntityGet(Session& session, const std::string& kind, const std::string& id);
-int EntityDelete(Session& session, const std::string& kind, const std::string& id, const WriteFlags& write);
+int EntityDelete(Session& session, const std::string& kind, const std::string& id,
+                 const WriteFlags& write);
 // `kind` "" = any.
-int ApplyFile(Session& session, const std::string& kind, const std::string& path, const WriteFlags& write);
+int ApplyFile(Session& session, const std::string& kind, const std::string& path,
+              const WriteFlags& write);
 
 // --- the rest ---
 int StatusCommand(Session& session, bool watch);
 int ConfigView(Session& session);
-int UsageSummary(Session& session, const std::string& since, const std::string& until, const std::string& group_by);
+int UsageSummary(Session& session, const std::string& since, const std::string& until,
+                 const std::string& group_by);
 int UsageLog(Session& session, int limit);
 int EventsTail(Session& session, int64_t after, bool follow);
 

@@ -12,29 +12,29 @@ using Stub = Client::Stub;
 using Json = nlohmann::ordered_json;
 
 // NOLINTBEGIN: one macro per kind keeps the four in step; the generated names leave no other way.
-#define TRAITS(Kind, Plural, list_field, entity_field, id_setter)                                           \
-  struct Kind##Traits {                                                                                     \
-    using Entity = v1::Kind;                                                                                \
-    using ListRequest = v1::List##Plural##Request;                                                          \
-    using ListResponse = v1::List##Plural##Response;                                                        \
-    using GetRequest = v1::Get##Kind##Request;                                                              \
-    using GetResponse = v1::Get##Kind##Response;                                                            \
-    using PutRequest = v1::Put##Kind##Request;                                                              \
-    using PutResponse = v1::Put##Kind##Response;                                                            \
-    using DeleteRequest = v1::Delete##Kind##Request;                                                        \
-    using DeleteResponse = v1::Delete##Kind##Response;                                                      \
-    static constexpr auto kList = &Stub::List##Plural;                                                      \
-    static constexpr auto kGet = &Stub::Get##Kind;                                                          \
-    static constexpr auto kPut = &Stub::Put##Kind;                                                          \
-    static constexpr auto kDelete = &Stub::Delete##Kind;                                                    \
-    static constexpr std::string_view kListName = #list_field;                                              \
-    static const auto& Rows(const ListResponse& r) { return r.list_field(); }                               \
-    static const Entity& Get(const GetResponse& r) { return r.entity_field(); }                             \
-    static Entity* Mutable(PutRequest& r) { return r.mutable_##entity_field(); }                            \
-    template <class R>                                                                                      \
-    static void SetId(R& r, const std::string& id) {                                                        \
-      r.set_##id_setter(id);                                                                                \
-    }                                                                                                       \
+#define TRAITS(Kind, Plural, list_field, entity_field, id_setter)                \
+  struct Kind##Traits {                                                          \
+    using Entity = v1::Kind;                                                     \
+    using ListRequest = v1::List##Plural##Request;                               \
+    using ListResponse = v1::List##Plural##Response;                             \
+    using GetRequest = v1::Get##Kind##Request;                                   \
+    using GetResponse = v1::Get##Kind##Response;                                 \
+    using PutRequest = v1::Put##Kind##Request;                                   \
+    using PutResponse = v1::Put##Kind##Response;                                 \
+    using DeleteRequest = v1::Delete##Kind##Request;                             \
+    using DeleteResponse = v1::Delete##Kind##Response;                           \
+    static constexpr auto kList = &Stub::List##Plural;                           \
+    static constexpr auto kGet = &Stub::Get##Kind;                               \
+    static constexpr auto kPut = &Stub::Put##Kind;                               \
+    static constexpr auto kDelete = &Stub::Delete##Kind;                         \
+    static constexpr std::string_view kListName = #list_field;                   \
+    static const auto& Rows(const ListResponse& r) { return r.list_field(); }    \
+    static const Entity& Get(const GetResponse& r) { return r.entity_field(); }  \
+    static Entity* Mutable(PutRequest& r) { return r.mutable_##entity_field(); } \
+    template <class R>                                                           \
+    static void SetId(R& r, const std::string& id) {                             \
+      r.set_##id_setter(id);                                                     \
+    }                                                                            \
   }
 TRAITS(Provider, Providers, providers, provider, name);
 TRAITS(Model, Models, models, model, id);
@@ -45,36 +45,60 @@ TRAITS(ModelOverride, ModelOverrides, model_overrides, model_override, selector)
 
 std::vector<Column> Columns(std::string_view kind) {
   if (kind == "Provider") {
-    return {{"NAME", "name"},           {"TYPE", "type"},     {"BASE-URL", "base_url"},
-            {"ENABLED", "enabled"},     {"SOURCE", "source"}, {"MODELS", "models", true},
+    return {{"NAME", "name"},
+            {"TYPE", "type"},
+            {"BASE-URL", "base_url"},
+            {"ENABLED", "enabled"},
+            {"SOURCE", "source"},
+            {"MODELS", "models", true},
             {"UPDATED", "updated_at", true}};
   }
   if (kind == "Model") {
-    return {{"PROVIDER", "provider"},         {"ID", "id"},
-            {"UPSTREAM", "upstream_id"},      {"ENABLED", "enabled"},
-            {"CONTEXT", "context_window"},    {"MAX-OUTPUT", "max_output_tokens", true},
-            {"CAPABILITIES", "capabilities", true}, {"UPDATED", "updated_at", true}};
+    return {{"PROVIDER", "provider"},
+            {"ID", "id"},
+            {"UPSTREAM", "upstream_id"},
+            {"ENABLED", "enabled"},
+            {"CONTEXT", "context_window"},
+            {"MAX-OUTPUT", "max_output_tokens", true},
+            {"CAPABILITIES", "capabilities", true},
+            {"UPDATED", "updated_at", true}};
   }
   if (kind == "Alias") {
     return {{"NAME", "name"}, {"TARGETS", "targets"}, {"UPDATED", "updated_at", true}};
   }
-  return {{"SELECTOR", "selector"}, {"ENABLED", "enabled"}, {"USER-PATHS", "user_paths"},
+  return {{"SELECTOR", "selector"},
+          {"ENABLED", "enabled"},
+          {"USER-PATHS", "user_paths"},
           {"UPDATED", "updated_at", true}};
 }
 
 // Fields that name the entity come from the document's name unless the spec repeats them.
-void SetName(const std::string& name, v1::Provider* out) { out->set_name(name); }
-void SetName(const std::string& name, v1::Alias* out) { out->set_name(name); }
-void SetName(const std::string& name, v1::ModelOverride* out) { out->set_selector(name); }
+void SetName(const std::string& name, v1::Provider* out) {
+  out->set_name(name);
+}
+void SetName(const std::string& name, v1::Alias* out) {
+  out->set_name(name);
+}
+void SetName(const std::string& name, v1::ModelOverride* out) {
+  out->set_selector(name);
+}
 void SetName(const std::string& name, v1::Model* out) {
   const size_t slash = name.find('/');
   out->set_provider(name.substr(0, slash));
   out->set_id(slash == std::string::npos ? "" : name.substr(slash + 1));
 }
-std::string NameOf(const v1::Provider& e) { return e.name(); }
-std::string NameOf(const v1::Alias& e) { return e.name(); }
-std::string NameOf(const v1::ModelOverride& e) { return e.selector(); }
-std::string NameOf(const v1::Model& e) { return e.provider() + "/" + e.id(); }
+std::string NameOf(const v1::Provider& e) {
+  return e.name();
+}
+std::string NameOf(const v1::Alias& e) {
+  return e.name();
+}
+std::string NameOf(const v1::ModelOverride& e) {
+  return e.selector();
+}
+std::string NameOf(const v1::Model& e) {
+  return e.provider() + "/" + e.id();
+}
 
 template <class Entity>
 absl::Status FillNames(const Document& document, Entity* out) {
@@ -85,7 +109,8 @@ absl::Status FillNames(const Document& document, Entity* out) {
   merged.MergeFrom(*out);
   if (NameOf(merged) != document.name) {
     return InvalidArgument("name: " + config::Quoted(document.name) + " and the spec's " +
-                           config::Quoted(NameOf(merged)) + " differ, want one name (a model's is provider/id)");
+                           config::Quoted(NameOf(merged)) +
+                           " differ, want one name (a model's is provider/id)");
   }
   *out = std::move(merged);
   return absl::OkStatus();
@@ -172,7 +197,8 @@ Step PutOne(Session& session, const Document& document, const WriteFlags& write,
   typename T::PutResponse response;
   step.call = session.Call(T::kPut, request, &response);
   step.result = response.created() ? "created" : response.changed() ? "changed" : "unchanged";
-  step.partial = !response.propagation().pending().empty() || !response.propagation().unreachable().empty();
+  step.partial =
+      !response.propagation().pending().empty() || !response.propagation().unreachable().empty();
   return step;
 }
 
@@ -190,13 +216,16 @@ Step Put(Session& session, const Document& document, const WriteFlags& write, bo
     return PutOne<ModelOverrideTraits>(session, document, write, send);
   }
   Step step;
-  step.mistake = InvalidArgument("kind: " + config::Quoted(document.kind) +
-                                 " cannot be applied, want Provider, Model, Alias or ModelOverride (keys: see "
-                                 "aurora-ctl keys create)");
+  step.mistake =
+      InvalidArgument("kind: " + config::Quoted(document.kind) +
+                      " cannot be applied, want Provider, Model, Alias or ModelOverride (keys: see "
+                      "aurora-ctl keys create)");
   return step;
 }
 
-std::string Title(const Document& document) { return document.kind + " " + document.name; }
+std::string Title(const Document& document) {
+  return document.kind + " " + document.name;
+}
 
 }  // namespace
 
@@ -214,14 +243,16 @@ int EntityGet(Session& session, const std::string& kind, const std::string& id) 
                             : GetOne<ModelOverrideTraits>(session, id);
 }
 
-int EntityDelete(Session& session, const std::string& kind, const std::string& id, const WriteFlags& write) {
+int EntityDelete(Session& session, const std::string& kind, const std::string& id,
+                 const WriteFlags& write) {
   return kind == "Provider" ? DeleteOne<ProviderTraits>(session, id, write)
          : kind == "Model"  ? DeleteOne<ModelTraits>(session, id, write)
          : kind == "Alias"  ? DeleteOne<AliasTraits>(session, id, write)
                             : DeleteOne<ModelOverrideTraits>(session, id, write);
 }
 
-int ApplyFile(Session& session, const std::string& kind, const std::string& path, const WriteFlags& write) {
+int ApplyFile(Session& session, const std::string& kind, const std::string& path,
+              const WriteFlags& write) {
   const absl::StatusOr<std::string> text = session.ReadInput(path);
   if (!text.ok()) {
     return session.Fail(kError, Std(text.status().message()));
@@ -233,7 +264,8 @@ int ApplyFile(Session& session, const std::string& kind, const std::string& path
   // All are checked before the first is sent: a typo in the last leaves nothing half done.
   for (const Document& document : *documents) {
     if (const Step step = Put(session, document, write, false); !step.mistake.ok()) {
-      return session.Fail(kUsage, path + ": " + Title(document) + ": " + std::string(Std(step.mistake.message())));
+      return session.Fail(
+          kUsage, path + ": " + Title(document) + ": " + std::string(Std(step.mistake.message())));
     }
   }
   auto applied = Json::array();
@@ -254,7 +286,8 @@ int ApplyFile(Session& session, const std::string& kind, const std::string& path
   }
   Json body;
   body["applied"] = applied;
-  Print(session.out, session.format, body, applied, {{"KIND", "kind"}, {"NAME", "name"}, {"RESULT", "result"}});
+  Print(session.out, session.format, body, applied,
+        {{"KIND", "kind"}, {"NAME", "name"}, {"RESULT", "result"}});
   return code;
 }
 

@@ -25,8 +25,9 @@ const std::vector<Column> kKeyColumns = {{"ID", "id"},
                                          {"CREATED", "created_at", true}};
 
 // "any" leaves the list absent, "none" makes it empty.
-void SetList(const std::optional<std::string>& flag, std::string_view json_name, v1::StringList* (*get)(v1::AuthKey*),
-             v1::AuthKey* key, std::vector<std::string>* fields) {
+void SetList(const std::optional<std::string>& flag, std::string_view json_name,
+             v1::StringList* (*get)(v1::AuthKey*), v1::AuthKey* key,
+             std::vector<std::string>* fields) {
   if (!flag.has_value()) {
     return;
   }
@@ -43,7 +44,8 @@ void SetList(const std::optional<std::string>& flag, std::string_view json_name,
 }
 
 void SetLimits(const KeyFlags& flags, v1::AuthKey* key, std::vector<std::string>* fields) {
-  const auto set = [&](const std::optional<int64_t>& flag, void (v1::RateLimits::*setter)(int64_t)) {
+  const auto set = [&](const std::optional<int64_t>& flag,
+                       void (v1::RateLimits::*setter)(int64_t)) {
     if (flag.has_value()) {
       (key->mutable_rate_limits()->*setter)(*flag);
     }
@@ -72,9 +74,12 @@ absl::Status FromFlags(const KeyFlags& flags, v1::AuthKey* key, std::vector<std:
     key->set_user_path(*flags.user_path);
     fields->emplace_back("user_path");
   }
-  SetList(flags.models, "allowed_models", [](v1::AuthKey* k) { return k->mutable_allowed_models(); }, key, fields);
-  SetList(flags.providers, "allowed_providers", [](v1::AuthKey* k) { return k->mutable_allowed_providers(); }, key,
-          fields);
+  SetList(
+      flags.models, "allowed_models", [](v1::AuthKey* k) { return k->mutable_allowed_models(); },
+      key, fields);
+  SetList(
+      flags.providers, "allowed_providers",
+      [](v1::AuthKey* k) { return k->mutable_allowed_providers(); }, key, fields);
   if (flags.denied_models) {
     key->clear_denied_models();
     for (const std::string& model : config::SplitList(*flags.denied_models)) {
@@ -105,15 +110,17 @@ bool WantsAll(const WriteFlags& write, bool by_default) {
 
 absl::Status SetTime(const std::string& text, bool future, google::protobuf::Timestamp* out) {
   if (const auto span = config::ParseDuration(text); span.has_value()) {
-    const int64_t now =
-        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    const int64_t now = std::chrono::duration_cast<std::chrono::seconds>(
+                            std::chrono::system_clock::now().time_since_epoch())
+                            .count();
     const int64_t seconds = span->micros() / 1'000'000;
     out->set_seconds(future ? now + seconds : now - seconds);
     return absl::OkStatus();
   }
   const auto time = protojson::ParseTime(text);
   if (!time.ok()) {
-    return InvalidArgument(config::Quoted(text) + " is no time, want \"2026-07-28T10:00:00Z\" or a span such as 30d");
+    return InvalidArgument(config::Quoted(text) +
+                           " is no time, want \"2026-07-28T10:00:00Z\" or a span such as 30d");
   }
   out->set_seconds(time->seconds);
   out->set_nanos(time->nanos);
@@ -127,7 +134,8 @@ int KeysList(Session& session) {
   request.set_page_size(1000);
   do {
     page.Clear();
-    if (const grpc::Status status = session.Call(&Stub::ListAuthKeys, request, &page); !status.ok()) {
+    if (const grpc::Status status = session.Call(&Stub::ListAuthKeys, request, &page);
+        !status.ok()) {
       return session.Fail(status);
     }
     for (const v1::AuthKey& key : page.auth_keys()) {
@@ -145,7 +153,8 @@ int KeysGet(Session& session, const std::string& id) {
   v1::GetAuthKeyRequest request;
   request.set_id(id);
   v1::GetAuthKeyResponse response;
-  if (const grpc::Status status = session.Call(&Stub::GetAuthKey, request, &response); !status.ok()) {
+  if (const grpc::Status status = session.Call(&Stub::GetAuthKey, request, &response);
+      !status.ok()) {
     return session.Fail(status);
   }
   PrintEntity(session.out, session.format, protojson::ToJson(response.auth_key()));
@@ -156,12 +165,14 @@ int KeysCreate(Session& session, const KeyFlags& flags, const WriteFlags& write)
   v1::CreateAuthKeyRequest request;
   std::vector<std::string> fields;
   request.mutable_auth_key()->set_enabled(true);
-  if (const absl::Status status = FromFlags(flags, request.mutable_auth_key(), &fields); !status.ok()) {
+  if (const absl::Status status = FromFlags(flags, request.mutable_auth_key(), &fields);
+      !status.ok()) {
     return session.Fail(kUsage, Std(status.message()));
   }
   Apply(write, request.mutable_options());
   v1::CreateAuthKeyResponse response;
-  if (const grpc::Status status = session.Call(&Stub::CreateAuthKey, request, &response); !status.ok()) {
+  if (const grpc::Status status = session.Call(&Stub::CreateAuthKey, request, &response);
+      !status.ok()) {
     return session.Fail(status);
   }
   if (session.format == Format::kTable) {
@@ -170,7 +181,8 @@ int KeysCreate(Session& session, const KeyFlags& flags, const WriteFlags& write)
   return session.PrintWrite(&response.auth_key(), response.propagation(), WantsAll(write, false));
 }
 
-int KeysUpdate(Session& session, const std::string& id, const KeyFlags& flags, const WriteFlags& write) {
+int KeysUpdate(Session& session, const std::string& id, const KeyFlags& flags,
+               const WriteFlags& write) {
   // Limits are one field: those that no flag names keep their values.
   v1::GetAuthKeyRequest get;
   get.set_id(id);
@@ -184,34 +196,40 @@ int KeysUpdate(Session& session, const std::string& id, const KeyFlags& flags, c
   if (current.auth_key().has_rate_limits()) {
     *request.mutable_auth_key()->mutable_rate_limits() = current.auth_key().rate_limits();
   }
-  if (const absl::Status status = FromFlags(flags, request.mutable_auth_key(), &fields); !status.ok()) {
+  if (const absl::Status status = FromFlags(flags, request.mutable_auth_key(), &fields);
+      !status.ok()) {
     return session.Fail(kUsage, Std(status.message()));
   }
   if (fields.empty()) {
-    return session.Fail(kUsage, "nothing to change; name a field, see aurora-ctl keys update --help");
+    return session.Fail(kUsage,
+                        "nothing to change; name a field, see aurora-ctl keys update --help");
   }
   request.mutable_update_fields()->Assign(fields.begin(), fields.end());
   Apply(write, request.mutable_options());
   v1::UpdateAuthKeyResponse response;
-  if (const grpc::Status status = session.Call(&Stub::UpdateAuthKey, request, &response); !status.ok()) {
+  if (const grpc::Status status = session.Call(&Stub::UpdateAuthKey, request, &response);
+      !status.ok()) {
     return session.Fail(status);
   }
   return session.PrintWrite(&response.auth_key(), response.propagation(), WantsAll(write, false));
 }
 
-int KeysRotate(Session& session, const std::string& id, const std::string& overlap, const WriteFlags& write) {
+int KeysRotate(Session& session, const std::string& id, const std::string& overlap,
+               const WriteFlags& write) {
   v1::RotateAuthKeyRequest request;
   request.set_id(id);
   if (!overlap.empty()) {
     const auto span = config::ParseDuration(overlap);
     if (!span.has_value()) {
-      return session.Fail(kUsage, "--overlap: " + config::Quoted(overlap) + " is no span, want such as 60s or 1h");
+      return session.Fail(
+          kUsage, "--overlap: " + config::Quoted(overlap) + " is no span, want such as 60s or 1h");
     }
     request.set_overlap_seconds(span->micros() / 1'000'000);
   }
   Apply(write, request.mutable_options());
   v1::RotateAuthKeyResponse response;
-  if (const grpc::Status status = session.Call(&Stub::RotateAuthKey, request, &response); !status.ok()) {
+  if (const grpc::Status status = session.Call(&Stub::RotateAuthKey, request, &response);
+      !status.ok()) {
     return session.Fail(status);
   }
   return session.PrintWrite(&response.auth_key(), response.propagation(), WantsAll(write, true));
@@ -222,7 +240,8 @@ int KeysDeactivate(Session& session, const std::string& id, const WriteFlags& wr
   request.set_id(id);
   Apply(write, request.mutable_options());
   v1::DeactivateAuthKeyResponse response;
-  if (const grpc::Status status = session.Call(&Stub::DeactivateAuthKey, request, &response); !status.ok()) {
+  if (const grpc::Status status = session.Call(&Stub::DeactivateAuthKey, request, &response);
+      !status.ok()) {
     return session.Fail(status);
   }
   return session.PrintWrite(&response.auth_key(), response.propagation(), WantsAll(write, true));
@@ -233,7 +252,8 @@ int KeysDelete(Session& session, const std::string& id, const WriteFlags& write)
   request.set_id(id);
   Apply(write, request.mutable_options());
   v1::DeleteAuthKeyResponse response;
-  if (const grpc::Status status = session.Call(&Stub::DeleteAuthKey, request, &response); !status.ok()) {
+  if (const grpc::Status status = session.Call(&Stub::DeleteAuthKey, request, &response);
+      !status.ok()) {
     return session.Fail(status);
   }
   return session.PrintWrite(nullptr, response.propagation(), WantsAll(write, false));

@@ -15,7 +15,8 @@ constexpr std::chrono::seconds kInterval(2);
 
 int StatusOnce(Session& session) {
   v1::GetNodeStatusResponse response;
-  if (const grpc::Status status = session.Call(&Stub::GetNodeStatus, v1::GetNodeStatusRequest(), &response);
+  if (const grpc::Status status =
+          session.Call(&Stub::GetNodeStatus, v1::GetNodeStatusRequest(), &response);
       !status.ok()) {
     return session.Fail(status);
   }
@@ -31,8 +32,11 @@ int StatusOnce(Session& session) {
   return session.Fail(kUnhealthy, "not healthy: " + reasons);
 }
 
-const std::vector<Column> kEventColumns = {
-    {"SEQ", "seq"}, {"AT", "at"}, {"SEVERITY", "severity"}, {"TYPE", "type"}, {"MESSAGE", "message"}};
+const std::vector<Column> kEventColumns = {{"SEQ", "seq"},
+                                           {"AT", "at"},
+                                           {"SEVERITY", "severity"},
+                                           {"TYPE", "type"},
+                                           {"MESSAGE", "message"}};
 
 }  // namespace
 
@@ -48,7 +52,8 @@ int StatusCommand(Session& session, bool watch) {
 
 int ConfigView(Session& session) {
   v1::GetEffectiveConfigResponse response;
-  if (const grpc::Status status = session.Call(&Stub::GetEffectiveConfig, v1::GetEffectiveConfigRequest(), &response);
+  if (const grpc::Status status =
+          session.Call(&Stub::GetEffectiveConfig, v1::GetEffectiveConfigRequest(), &response);
       !status.ok()) {
     return session.Fail(status);
   }
@@ -58,10 +63,12 @@ int ConfigView(Session& session) {
   return kOk;
 }
 
-int UsageSummary(Session& session, const std::string& since, const std::string& until, const std::string& group_by) {
+int UsageSummary(Session& session, const std::string& since, const std::string& until,
+                 const std::string& group_by) {
   v1::GetUsageSummaryRequest request;
   request.set_group_by(group_by);
-  absl::Status bad = since.empty() ? absl::OkStatus() : SetTime(since, false, request.mutable_since());
+  absl::Status bad =
+      since.empty() ? absl::OkStatus() : SetTime(since, false, request.mutable_since());
   if (bad.ok() && !until.empty()) {
     bad = SetTime(until, false, request.mutable_until());
   }
@@ -69,7 +76,8 @@ int UsageSummary(Session& session, const std::string& since, const std::string& 
     return session.Fail(kUsage, Std(bad.message()));
   }
   v1::GetUsageSummaryResponse response;
-  if (const grpc::Status status = session.Call(&Stub::GetUsageSummary, request, &response); !status.ok()) {
+  if (const grpc::Status status = session.Call(&Stub::GetUsageSummary, request, &response);
+      !status.ok()) {
     return session.Fail(status);
   }
   const Json body = protojson::ToJson(response);
@@ -132,7 +140,8 @@ int EventsTail(Session& session, int64_t after, bool follow) {
     v1::ListEventsRequest request;
     request.set_after_seq(after);
     v1::ListEventsResponse response;
-    if (const grpc::Status status = session.Call(&Stub::ListEvents, request, &response); !status.ok()) {
+    if (const grpc::Status status = session.Call(&Stub::ListEvents, request, &response);
+        !status.ok()) {
       return session.Fail(status);
     }
     for (const v1::Event& event : response.events()) {

@@ -77,7 +77,8 @@ absl::StatusOr<std::vector<YAML::Node>> LoadYaml(std::string_view text) {
   try {
     return YAML::LoadAll(std::string(text));
   } catch (const YAML::Exception& error) {
-    return InvalidArgument("line " + std::to_string(error.mark.line + 1) + ": not YAML: " + error.msg);
+    return InvalidArgument("line " + std::to_string(error.mark.line + 1) +
+                           ": not YAML: " + error.msg);
   }
 }
 
@@ -161,7 +162,8 @@ absl::StatusOr<Document> FromObject(Json& json, std::string_view default_kind) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<Document>> ParseDocuments(std::string_view text, std::string_view default_kind) {
+absl::StatusOr<std::vector<Document>> ParseDocuments(std::string_view text,
+                                                     std::string_view default_kind) {
   AURORA_ASSIGN_OR_RETURN(std::vector<Json> values, ParseAll(text));
   std::vector<Document> out;
   for (Json& value : values) {

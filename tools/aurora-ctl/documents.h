@@ -1,13 +1,14 @@
 // Documents: what `apply -f` reads: JSON or YAML, one or many {"kind","name","spec"}.
-// Source: YAML 1.2 through yaml-cpp (block and flow, several documents, no aliases kept), JSON through
-// shared/protojson. Thread: stateless. Bounds: kMaxDocumentBytes for the file, 32 levels.
+// Source: YAML 1.2 through yaml-cpp (block and flow, several documents, no aliases kept), JSON
+// through shared/protojson. Thread: stateless. Bounds: kMaxDocumentBytes for the file, 32 levels.
 // Errors: InvalidArgument naming the document by number.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "absl/status/statusor.h"
 
@@ -21,7 +22,9 @@ struct Document {
   nlohmann::ordered_json spec;
 };
 
-// `default_kind` is for the groups (`models apply`): a document may leave its kind out and may not have another.
-absl::StatusOr<std::vector<Document>> ParseDocuments(std::string_view text, std::string_view default_kind);
+// `default_kind` is for the groups (`models apply`): a document may leave its kind out and may not
+// have another.
+absl::StatusOr<std::vector<Document>> ParseDocuments(std::string_view text,
+                                                     std::string_view default_kind);
 
 }  // namespace aurora::ctl

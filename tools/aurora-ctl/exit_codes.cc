@@ -30,8 +30,10 @@ std::string Explain(const grpc::Status& status, const std::string& address) {
       return "cannot reach the control plane at " + address + ": " + message +
              "; check that aurora-controlplane runs there, or name another with --addr";
     case kForbidden:
-      return message + "; give the admin token with --token-file or AURORA_CTL_TOKEN (AURORA_MASTER_KEY of the node), "
-                       "or use the local socket";
+      return message +
+             "; give the admin token with --token-file or AURORA_CTL_TOKEN (AURORA_MASTER_KEY of "
+             "the node), "
+             "or use the local socket";
     case kNotFound:
       return message + "; the list command shows what there is";
     case kConflict:

@@ -2,9 +2,9 @@
 // Source: ours. Thread: stateless. Invariant: a number never changes its meaning.
 #pragma once
 
-#include <grpcpp/support/status.h>
-
 #include <string>
+
+#include <grpcpp/support/status.h>
 
 namespace aurora::ctl {
 

@@ -1,6 +1,7 @@
 #include "tools/aurora-ctl/output.h"
 
 #include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 namespace aurora::ctl {
@@ -12,7 +13,8 @@ std::string Dump(const Json& value, int indent = -1) {
   return value.dump(indent, ' ', false, Json::error_handler_t::replace);
 }
 
-// Terminals act on control characters; names and messages may come from anybody who can write policy.
+// Terminals act on control characters; names and messages may come from anybody who can write
+// policy.
 std::string Printable(const std::string& text) {
   std::string out;
   for (const char c : text) {
@@ -37,8 +39,9 @@ const Json* Find(const Json& row, std::string_view member) {
 }
 
 size_t Width(const std::string& text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(),
-                                           [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+  }));
 }
 
 void PrintTable(std::ostream& out, const std::vector<std::vector<std::string>>& lines) {
@@ -73,9 +76,11 @@ void AppendYaml(const Json& value, size_t indent, std::string& out) {
   };
   if (value.is_object()) {
     for (const auto& [key, inner] : value.items()) {
-      const bool plain = !key.empty() && key.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == std::string::npos &&
-                         key != "null" && key != "true" && key != "false" && key != "y" && key != "n" &&
-                         key != "yes" && key != "no" && key != "on" && key != "off";
+      const bool plain =
+          !key.empty() &&
+          key.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == std::string::npos &&
+          key != "null" && key != "true" && key != "false" && key != "y" && key != "n" &&
+          key != "yes" && key != "no" && key != "on" && key != "off";
       out += pad + (plain ? key : Dump(Json(key))) + ":";
       nested(inner);
     }
@@ -94,7 +99,9 @@ std::string Cell(const Json& value) {
     return "-";
   }
   if (value.is_string()) {
-    return value.get_ref<const std::string&>().empty() ? "-" : Printable(value.get_ref<const std::string&>());
+    return value.get_ref<const std::string&>().empty()
+               ? "-"
+               : Printable(value.get_ref<const std::string&>());
   }
   if (!value.is_array()) {
     return Printable(Dump(value));
@@ -115,7 +122,8 @@ std::string ToYaml(const Json& value) {
   return out;
 }
 
-void Print(std::ostream& out, Format format, const Json& body, const Json& rows, const std::vector<Column>& columns) {
+void Print(std::ostream& out, Format format, const Json& body, const Json& rows,
+           const std::vector<Column>& columns) {
   if (format == Format::kJson) {
     out << Dump(body, 2) << "\n";
     return;

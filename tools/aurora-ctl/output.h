@@ -1,13 +1,15 @@
 // Output: what a command answers, as a table, JSON or YAML on stdout.
 // Source: ours; JSON is the REST body. Thread: stateless. Errors: none.
-// Invariant: stdout carries data only; a control character from the server never reaches a terminal as such.
+// Invariant: stdout carries data only; a control character from the server never reaches a terminal
+// as such.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <ostream>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <nlohmann/json_fwd.hpp>
 
 namespace aurora::ctl {
 
@@ -24,8 +26,8 @@ struct Column {
 std::string Cell(const nlohmann::ordered_json& value);
 
 // JSON and YAML print `body` whole; tables print `rows` (an array).
-void Print(std::ostream& out, Format format, const nlohmann::ordered_json& body, const nlohmann::ordered_json& rows,
-           const std::vector<Column>& columns);
+void Print(std::ostream& out, Format format, const nlohmann::ordered_json& body,
+           const nlohmann::ordered_json& rows, const std::vector<Column>& columns);
 
 // One entity: "NAME  value" lines in table form.
 void PrintEntity(std::ostream& out, Format format, const nlohmann::ordered_json& body);

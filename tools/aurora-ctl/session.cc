@@ -24,15 +24,18 @@ int Session::Fail(ExitCode code, std::string_view message) const {
 
 int Session::PrintWrite(const google::protobuf::Message* entity, const v1::Propagation& propagation,
                         bool all_wanted) const {
-  nlohmann::ordered_json body = entity == nullptr ? nlohmann::ordered_json::object() : protojson::ToJson(*entity);
+  nlohmann::ordered_json body =
+      entity == nullptr ? nlohmann::ordered_json::object() : protojson::ToJson(*entity);
   body["propagation"] = protojson::ToJson(propagation);
   PrintEntity(out, format, body);
   if (!all_wanted || (propagation.pending().empty() && propagation.unreachable().empty())) {
     return kOk;
   }
-  return Fail(kPartial, std::to_string(propagation.enforced()) + " of " + std::to_string(propagation.members()) +
-                            " members enforce it; the change is stored and reaches the others when they are back, "
-                            "run the command again to wait for them");
+  return Fail(
+      kPartial,
+      std::to_string(propagation.enforced()) + " of " + std::to_string(propagation.members()) +
+          " members enforce it; the change is stored and reaches the others when they are back, "
+          "run the command again to wait for them");
 }
 
 absl::StatusOr<std::string> Session::ReadInput(const std::string& path) const {

@@ -4,10 +4,11 @@
 
 #include <istream>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <ostream>
 #include <string>
 #include <string_view>
+
+#include <nlohmann/json.hpp>
 
 #include "absl/status/statusor.h"
 #include "tools/aurora-ctl/client.h"
@@ -33,13 +34,16 @@ struct Session {
   int Fail(ExitCode code, std::string_view message) const;
 
   template <class Request, class Response>
-  grpc::Status Call(grpc::Status (Client::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+  grpc::Status Call(grpc::Status (Client::Stub::*method)(grpc::ClientContext*, const Request&,
+                                                         Response*),
                     const Request& request, Response* response) {
     return client->Call(method, request, response);
   }
 
-  // Prints an entity with its "propagation"; kPartial when `all_wanted` and a member has not enforced it.
-  int PrintWrite(const google::protobuf::Message* entity, const v1::Propagation& propagation, bool all_wanted) const;
+  // Prints an entity with its "propagation"; kPartial when `all_wanted` and a member has not
+  // enforced it.
+  int PrintWrite(const google::protobuf::Message* entity, const v1::Propagation& propagation,
+                 bool all_wanted) const;
   // "-" = stdin.
   absl::StatusOr<std::string> ReadInput(const std::string& path) const;
 };

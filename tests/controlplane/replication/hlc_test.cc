@@ -13,7 +13,8 @@ TEST_CASE("time rises whatever the wall clock and the peers do") {
   for (int i = 0; i < 200'000; ++i) {
     const uint64_t wall = 1'000'000 + rng.Below(86'400'000);
     if (rng.OneIn(3)) {
-      clock.Observe({wall - 500'000 + rng.Below(1'000'000), static_cast<uint32_t>(rng.Below(65'536))}, wall);
+      clock.Observe(
+          {wall - 500'000 + rng.Below(1'000'000), static_cast<uint32_t>(rng.Below(65'536))}, wall);
       REQUIRE(clock.now() >= last);
     }
     const Hlc now = clock.Tick(wall);

@@ -9,7 +9,9 @@
 namespace aurora::replication {
 namespace {
 
-Dot MakeDot(uint64_t origin, uint64_t counter) { return {{"n" + std::to_string(origin), origin * 7}, counter}; }
+Dot MakeDot(uint64_t origin, uint64_t counter) {
+  return {{"n" + std::to_string(origin), origin * 7}, counter};
+}
 
 // Three nodes write one row and exchange it at random: the rows that can really meet.
 struct World {
@@ -111,10 +113,11 @@ TEST_CASE("no write is lost unseen: each dot is a sibling or was replaced by a w
       REQUIRE(node.version.LessOrEqual(all.version));
       for (const Sibling& sibling : node.siblings) {
         const bool kept = std::count(all.siblings.begin(), all.siblings.end(), sibling) == 1;
-        const bool replaced = std::any_of(world.nodes.begin(), world.nodes.end(), [&](const Row& other) {
-          return other.version.Covers(sibling.dot) &&
-                 std::count(other.siblings.begin(), other.siblings.end(), sibling) == 0;
-        });
+        const bool replaced =
+            std::any_of(world.nodes.begin(), world.nodes.end(), [&](const Row& other) {
+              return other.version.Covers(sibling.dot) &&
+                     std::count(other.siblings.begin(), other.siblings.end(), sibling) == 0;
+            });
         REQUIRE(kept != replaced);
       }
     }

@@ -18,7 +18,8 @@ struct Tally {
 };
 
 // Increments random counters, at most eight waiting, until the power goes or `writes` are done.
-void WriteUntilCut(const TempDir& dir, FaultyVfs& vfs, Rng& rng, uint64_t epoch, int writes, Tally& tally) {
+void WriteUntilCut(const TempDir& dir, FaultyVfs& vfs, Rng& rng, uint64_t epoch, int writes,
+                   Tally& tally) {
   std::mutex mutex;
   std::counting_semaphore<8> slots(8);
   Store store(Options(dir, epoch, vfs.name()));
@@ -58,7 +59,8 @@ void CheckAgainst(const TempDir& dir, const Tally& tally) {
   }
 }
 
-TEST_CASE("whatever moment the power goes, every acknowledged write is there and none is half applied") {
+TEST_CASE(
+    "whatever moment the power goes, every acknowledged write is there and none is half applied") {
   uint64_t cuts = 0;
   uint64_t lost = 0;
   int acknowledged = 0;
@@ -68,7 +70,10 @@ TEST_CASE("whatever moment the power goes, every acknowledged write is there and
     const TempDir dir;
     FaultyVfs vfs("power" + std::to_string(seed));
     Tally tally;
-    { Store founding(Options(dir, 1, vfs.name())); REQUIRE(founding.WaitOpened().state == State::kOpen); }
+    {
+      Store founding(Options(dir, 1, vfs.name()));
+      REQUIRE(founding.WaitOpened().state == State::kOpen);
+    }
     for (uint64_t round = 0; round < 3; ++round) {
       vfs.CutPowerAfter(1 + rng.Below(rng.OneIn(4) ? 6'000 : 300));
       WriteUntilCut(dir, vfs, rng, seed * 10 + round + 2, 600, tally);
@@ -81,8 +86,8 @@ TEST_CASE("whatever moment the power goes, every acknowledged write is there and
       acknowledged += value;
     }
   }
-  std::cout << "power cuts: " << cuts << ", acknowledged writes: " << acknowledged << ", lost disk writes: " << lost
-            << "\n";
+  std::cout << "power cuts: " << cuts << ", acknowledged writes: " << acknowledged
+            << ", lost disk writes: " << lost << "\n";
   CHECK(cuts > 200);
   CHECK(lost > 100);  // the cuts do hit unsynced data
   CHECK(acknowledged > 1'000);

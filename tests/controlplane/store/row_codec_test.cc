@@ -9,8 +9,10 @@ namespace {
 replication::Row RandomRow(Rng& rng) {
   replication::Row row;
   for (uint64_t i = 0, n = rng.Below(4); i < n; ++i) {
-    const replication::Dot dot{{std::string("\0u", 2) + std::to_string(i), rng.Next()}, 1 + rng.Below(9)};
-    row.siblings.push_back({dot, std::string("\xff\0", 2), {rng.Below(1ULL << 48), 65'535}, rng.OneIn(2)});
+    const replication::Dot dot{{std::string("\0u", 2) + std::to_string(i), rng.Next()},
+                               1 + rng.Below(9)};
+    row.siblings.push_back(
+        {dot, std::string("\xff\0", 2), {rng.Below(1ULL << 48), 65'535}, rng.OneIn(2)});
     row.version.Add(dot);
     row.facts.disables.Add(dot);
   }

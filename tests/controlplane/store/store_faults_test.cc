@@ -31,7 +31,9 @@ TEST_CASE("a replaced file is noticed without a write and the newcomer is left a
   std::atomic<bool> told{false};
   {
     StoreOptions options = Options(dir, 7);
-    options.on_state = [&](const StoreState& state) { told = told || state.state == State::kReplaced; };
+    options.on_state = [&](const StoreState& state) {
+      told = told || state.state == State::kReplaced;
+    };
     Store store(std::move(options));
     REQUIRE(Submit(store, Put("a", "1")).ok());
     std::filesystem::rename(other.Path("aurora.db"), dir.Path("aurora.db"));
@@ -61,12 +63,14 @@ TEST_CASE("a damaged page is found at the start") {
   {
     Store store(Options(dir, 7));
     for (int i = 0; i < 200; ++i) {
-      store.Submit(Put("k" + std::to_string(i), std::string(300, 'x')), [](absl::StatusOr<WriteResult>) {});
+      store.Submit(Put("k" + std::to_string(i), std::string(300, 'x')),
+                   [](absl::StatusOr<WriteResult>) {});
     }
   }
   {
     std::fstream file(dir.Path("aurora.db"), std::ios::in | std::ios::out | std::ios::binary);
-    const auto size = static_cast<std::streamoff>(std::filesystem::file_size(dir.Path("aurora.db")));
+    const auto size =
+        static_cast<std::streamoff>(std::filesystem::file_size(dir.Path("aurora.db")));
     for (std::streamoff page = 12; page * 4096 < size; ++page) {
       file.seekp(page * 4096);
       file << std::string(64, '\xee');
@@ -78,7 +82,10 @@ TEST_CASE("a damaged page is found at the start") {
 
 TEST_CASE("a newer schema and a missing directory are reported and retried") {
   const TempDir dir;
-  { REQUIRE(schema::OpenAuroraForWrite(dir.Path("aurora.db"))->Execute("PRAGMA user_version=9").ok()); }
+  {
+    REQUIRE(
+        schema::OpenAuroraForWrite(dir.Path("aurora.db"))->Execute("PRAGMA user_version=9").ok());
+  }
   {
     Store store(Options(dir, 7));
     CHECK(store.WaitOpened().state == State::kFailed);

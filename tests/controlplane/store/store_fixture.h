@@ -1,4 +1,5 @@
-// What the store's tests share: a kind whose value is a counter, and calls that wait for their answer.
+// What the store's tests share: a kind whose value is a counter, and calls that wait for their
+// answer.
 #pragma once
 
 #include <algorithm>
@@ -56,12 +57,14 @@ inline WriteRequest Put(std::string id, std::string spec) {
   return request;
 }
 
-// Reads the number, writes the next one, and says so in the audit log: three tables and the feed must agree.
+// Reads the number, writes the next one, and says so in the audit log: three tables and the feed
+// must agree.
 inline WriteRequest Increment(std::string id) {
   WriteRequest request;
   request.kind = schema::kAlias;
   request.id = std::move(id);
-  request.edit = [](const EditContext& context) -> absl::StatusOr<std::optional<replication::Write>> {
+  request.edit =
+      [](const EditContext& context) -> absl::StatusOr<std::optional<replication::Write>> {
     const replication::Sibling* newest = context.current.row.Newest();
     const int value = newest == nullptr ? 0 : std::stoi(newest->spec);
     return std::optional(replication::Write{std::to_string(value + 1), false, {}});
@@ -72,7 +75,8 @@ inline WriteRequest Increment(std::string id) {
 
 inline absl::StatusOr<WriteResult> Submit(Store& store, WriteRequest request) {
   std::promise<absl::StatusOr<WriteResult>> answer;
-  store.Submit(std::move(request), [&](absl::StatusOr<WriteResult> r) { answer.set_value(std::move(r)); });
+  store.Submit(std::move(request),
+               [&](absl::StatusOr<WriteResult> r) { answer.set_value(std::move(r)); });
   return answer.get_future().get();
 }
 
@@ -96,8 +100,8 @@ bool Eventually(const F& condition) {
   return true;
 }
 
-// The invariants of the file, whoever wrote it: one change entry per row and no other, the value in force as
-// resolve says, one audit entry per increment. Returns the number of rows.
+// The invariants of the file, whoever wrote it: one change entry per row and no other, the value in
+// force as resolve says, one audit entry per increment. Returns the number of rows.
 inline int64_t CheckConsistent(const std::string& path) {
   auto db = schema::OpenAuroraForRead(path);
   REQUIRE(db.ok());
@@ -107,10 +111,11 @@ inline int64_t CheckConsistent(const std::string& path) {
   const auto count = [&](const char* sql) { return *db->QueryInt64(sql); };
   const int64_t rows = count("SELECT COUNT(*) FROM row");
   REQUIRE(count("SELECT COUNT(*) FROM change") == rows);
-  REQUIRE(count("SELECT COUNT(*) FROM row r JOIN change c ON c.seq = r.seq AND c.kind = r.kind AND c.id = r.id") ==
-          rows);
-  REQUIRE(count("SELECT COUNT(*) FROM resolved v LEFT JOIN row r ON r.kind = v.kind AND r.id = v.id "
-                "WHERE r.id IS NULL") == 0);
+  REQUIRE(count("SELECT COUNT(*) FROM row r JOIN change c ON c.seq = r.seq AND c.kind = r.kind AND "
+                "c.id = r.id") == rows);
+  REQUIRE(
+      count("SELECT COUNT(*) FROM resolved v LEFT JOIN row r ON r.kind = v.kind AND r.id = v.id "
+            "WHERE r.id IS NULL") == 0);
   Reader reader(&*db);
   const auto entries = reader.List(schema::kAlias, "", kListMax, false);
   REQUIRE(entries.ok());

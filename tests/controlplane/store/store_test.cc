@@ -1,11 +1,11 @@
 #include "controlplane/store/store.h"
 
+#include <atomic>
+#include <iostream>
+
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <atomic>
-#include <iostream>
 
 #include "tests/controlplane/store/store_fixture.h"
 
@@ -89,13 +89,16 @@ TEST_CASE("an edit sees other rows of its own transaction") {
   CHECK(saw);
 }
 
-TEST_CASE("a restart keeps the uid, draws a new epoch and never reuses a dot or falls back in time") {
+TEST_CASE(
+    "a restart keeps the uid, draws a new epoch and never reuses a dot or falls back in time") {
   const TempDir dir;
   replication::Hlc last;
   for (uint64_t epoch = 1; epoch <= 70; ++epoch) {
     StoreOptions options = Options(dir, epoch);
     options.fresh_node_uid = epoch == 1 ? std::string(kUid) : std::string(32, 'f');
-    options.wall_ms = [epoch] { return 1'000'000 + epoch * 1'000 - (epoch % 2) * 3'000; };  // now and then it goes back
+    options.wall_ms = [epoch] {
+      return 1'000'000 + epoch * 1'000 - (epoch % 2) * 3'000;
+    };  // now and then it goes back
     Store store(std::move(options));
     const auto written = Submit(store, Increment("a"));
     REQUIRE(written.ok());
@@ -122,7 +125,8 @@ TEST_CASE("a merge that brings nothing writes no change entry and an unreadable 
   };
   REQUIRE(merge("Alias", mine).ok());
   CHECK(store.head().seq == 2);
-  const replication::Row bad = replication::WriteRow(mine, {{"other", 1}, 1}, {1ULL << 40, 0}, {"bad", false, {}});
+  const replication::Row bad =
+      replication::WriteRow(mine, {{"other", 1}, 1}, {1ULL << 40, 0}, {"bad", false, {}});
   REQUIRE(merge("Alias", bad).ok());
   REQUIRE(merge("Future", bad).ok());
   auto reader = Reader::Open(dir.Path("aurora.db"));
@@ -137,8 +141,11 @@ TEST_CASE("a merge that brings nothing writes no change entry and an unreadable 
   replication::Row revoked = bad;
   revoked.facts.revoked.insert("hash");
   REQUIRE(merge("Alias", revoked).ok());
-  CHECK_FALSE((*reader)->Get("Alias", "a")->resolved.has_value());  // facts we cannot apply: nothing in force
-  const replication::Row good = replication::WriteRow(revoked, {{"other", 1}, 2}, {1ULL << 40, 1}, {"4", false, {}});
+  CHECK_FALSE((*reader)
+                  ->Get("Alias", "a")
+                  ->resolved.has_value());  // facts we cannot apply: nothing in force
+  const replication::Row good =
+      replication::WriteRow(revoked, {{"other", 1}, 2}, {1ULL << 40, 1}, {"4", false, {}});
   REQUIRE(merge("Alias", good).ok());
   entry = *(*reader)->Get("Alias", "a");
   CHECK_FALSE(entry.parked.has_value());
@@ -201,7 +208,8 @@ TEST_CASE("a reader beside the writer never sees half a transaction") {
   REQUIRE(store.WaitOpened().state == State::kOpen);
   std::atomic<int> left{2'000};
   for (int i = 0; i < 2'000; ++i) {
-    store.Submit(Increment("k" + std::to_string(i % 50)), [&](absl::StatusOr<WriteResult>) { --left; });
+    store.Submit(Increment("k" + std::to_string(i % 50)),
+                 [&](absl::StatusOr<WriteResult>) { --left; });
   }
   int looks = 0;
   while (left > 0 || looks < 3) {
@@ -253,15 +261,17 @@ TEST_CASE("ten thousand writes share their fsyncs") {
   std::atomic<int> good{0};
   std::promise<void> all;
   for (int i = 0; i < 10'000; ++i) {
-    store.Submit(Put("k" + std::to_string(i), std::string(200, 'x')), [&](absl::StatusOr<WriteResult> r) {
-      if (r.ok() && ++good == 10'000) {
-        all.set_value();
-      }
-    });
+    store.Submit(Put("k" + std::to_string(i), std::string(200, 'x')),
+                 [&](absl::StatusOr<WriteResult> r) {
+                   if (r.ok() && ++good == 10'000) {
+                     all.set_value();
+                   }
+                 });
   }
   REQUIRE(all.get_future().wait_for(std::chrono::seconds(60)) == std::future_status::ready);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  std::cout << "store: 10000 writes in " << took.count() << " s = " << 10'000 / took.count() << "/s\n";
+  std::cout << "store: 10000 writes in " << took.count() << " s = " << 10'000 / took.count()
+            << "/s\n";
   CHECK(store.head().seq == 10'000);
 }
 

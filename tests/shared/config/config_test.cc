@@ -1,11 +1,11 @@
 #include "shared/config/config.h"
 
-#include <unistd.h>
-
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <set>
+
+#include <unistd.h>
 
 #include "shared/config/registry.h"
 #include "tests/shared/config/support.h"
@@ -145,8 +145,8 @@ format = "text"
 TEST_CASE("a secret is read from its twin file without the line break") {
   const TempFile master("master-key\n");
   const TempFile seal(kKey32 + "\n");
-  const auto loaded =
-      LoadWith("[storage]\nencryption_key_file = \"" + seal.path + "\"\n", {{"AURORA_MASTER_KEY_FILE", master.path}});
+  const auto loaded = LoadWith("[storage]\nencryption_key_file = \"" + seal.path + "\"\n",
+                               {{"AURORA_MASTER_KEY_FILE", master.path}});
   REQUIRE(loaded.ok());
   CHECK(loaded->admin.master_key.Reveal() == "master-key");
   CHECK(loaded->storage.encryption_key.Reveal() == std::string(32, '\0'));
@@ -163,7 +163,8 @@ TEST_CASE("no secret is ever printed") {
   for (const char* secret : {"hunter2", "AAAA", "sk-visible"}) {
     CHECK(text.find(secret) == std::string::npos);
   }
-  CHECK(text.find("admin.master_key = \"****\"  # environment AURORA_MASTER_KEY") != std::string::npos);
+  CHECK(text.find("admin.master_key = \"****\"  # environment AURORA_MASTER_KEY") !=
+        std::string::npos);
   CHECK(text.find("providers.openai.api_key = \"****\"") != std::string::npos);
   CHECK(text.find("server.drain_timeout = \"2m\"  # default") != std::string::npos);
 }
@@ -179,13 +180,15 @@ TEST_CASE("a path that was named must exist") {
   LoadOptions options;
   options.config_path = "/nonexistent/aurora.toml";
   CHECK(Lines(Load(options).status()) ==
-        std::vector<std::string>{"config: \"/nonexistent/aurora.toml\" cannot be read: No such file or directory, "
-                                 "want a readable TOML file (--config)"});
+        std::vector<std::string>{
+            "config: \"/nonexistent/aurora.toml\" cannot be read: No such file or directory, "
+            "want a readable TOML file (--config)"});
   options.config_path.clear();
   options.environment = {{"AURORA_CONFIG", "/"}};
   CHECK(Lines(Load(options).status()) ==
-        std::vector<std::string>{"config: \"/\" cannot be read: is a directory, want a readable TOML file "
-                                 "(environment AURORA_CONFIG)"});
+        std::vector<std::string>{
+            "config: \"/\" cannot be read: is a directory, want a readable TOML file "
+            "(environment AURORA_CONFIG)"});
 }
 
 TEST_CASE("Load reads the file that was named") {
@@ -203,8 +206,9 @@ TEST_CASE("a variable that almost names a setting is warned about") {
                                     {"AURORA_SERVICE_HOST", "10.0.0.1"},
                                     {"AURORA_CONFIG", "/x"}});
   REQUIRE(loaded.ok());
-  CHECK(loaded->warnings == std::vector<std::string>{"environment CLUSTER_SEED_NODE is not a setting and is ignored, "
-                                                     "did you mean CLUSTER_SEED_NODES?"});
+  CHECK(loaded->warnings ==
+        std::vector<std::string>{"environment CLUSTER_SEED_NODE is not a setting and is ignored, "
+                                 "did you mean CLUSTER_SEED_NODES?"});
 }
 
 TEST_CASE("proxy variables are taken in either case") {

@@ -10,52 +10,63 @@ using Want = std::vector<std::string>;
 TEST_CASE("a key nobody knows is named with the nearest one") {
   CHECK(MistakesOf("[server]\nlisen = \"x\"\n") ==
         Want{"server.lisen: no such key, did you mean server.listen? (file t.toml:2)"});
-  CHECK(MistakesOf("zzzzzzzzzzzzzzzz = 1\n") == Want{"zzzzzzzzzzzzzzzz: no such key (file t.toml:1)"});
+  CHECK(MistakesOf("zzzzzzzzzzzzzzzz = 1\n") ==
+        Want{"zzzzzzzzzzzzzzzz: no such key (file t.toml:1)"});
   CHECK(MistakesOf("server = 1\n") ==
         Want{"server: is a table, want [server] with keys below it (file t.toml:1)"});
 }
 
 TEST_CASE("a wrong type says what is wanted") {
-  CHECK(MistakesOf("server.loops = \"two\"\n") ==
-        Want{"server.loops: \"two\" is not allowed, want an integer from 0 to 256 (file t.toml:1)"});
+  CHECK(
+      MistakesOf("server.loops = \"two\"\n") ==
+      Want{"server.loops: \"two\" is not allowed, want an integer from 0 to 256 (file t.toml:1)"});
   CHECK(MistakesOf("server.loops = \"2\"\n").size() == 1);
   CHECK(MistakesOf("server.revoke_running_streams = \"yes\"\n") ==
-        Want{"server.revoke_running_streams: \"yes\" is not allowed, want true or false (file t.toml:1)"});
+        Want{"server.revoke_running_streams: \"yes\" is not allowed, want true or false (file "
+             "t.toml:1)"});
   CHECK(MistakesOf("server.drain_grace = 5\n") ==
-        Want{"server.drain_grace: 5 is not allowed, want a duration from 0s to 1h, such as \"5s\", \"100ms\" or \"2m\" "
+        Want{"server.drain_grace: 5 is not allowed, want a duration from 0s to 1h, such as \"5s\", "
+             "\"100ms\" or \"2m\" "
              "(file t.toml:1)"});
   CHECK(MistakesOf("cluster.region = 3.5\n") ==
         Want{"cluster.region: 3.5 is not allowed, want text in quotes (file t.toml:1)"});
-  CHECK(MistakesOf("cluster.seed_nodes = [1]\n").at(0).find("want an array of texts") != std::string::npos);
+  CHECK(MistakesOf("cluster.seed_nodes = [1]\n").at(0).find("want an array of texts") !=
+        std::string::npos);
 }
 
 TEST_CASE("a number out of range says the range") {
   CHECK(MistakesOf("", {{"CLUSTER_BIND_PORT", "65536"}}) ==
-        Want{"cluster.bind_port: \"65536\" is not allowed, want an integer from 0 to 65535 (environment "
+        Want{"cluster.bind_port: \"65536\" is not allowed, want an integer from 0 to 65535 "
+             "(environment "
              "CLUSTER_BIND_PORT)"});
   CHECK(MistakesOf("cluster.heartbeat_interval_seconds = 0\n").size() == 1);
-  CHECK(MistakesOf("server.limits.body_max_bytes = 5\n").at(0).find("want bytes from 1024") != std::string::npos);
+  CHECK(MistakesOf("server.limits.body_max_bytes = 5\n").at(0).find("want bytes from 1024") !=
+        std::string::npos);
   CHECK(MistakesOf("server.limits.head_timeout = \"2d\"\n").size() == 1);
   CHECK(MistakesOf("server.limits.head_timeout = \"99999999999999d\"\n").size() == 1);
 }
 
 TEST_CASE("a choice that is none says the choices") {
   CHECK(MistakesOf("", {{"CLUSTER_FAILOVER_MODE", "both"}}) ==
-        Want{"cluster.failover_mode: \"both\" is not allowed, want one of single_node, active_passive, active_active "
+        Want{"cluster.failover_mode: \"both\" is not allowed, want one of single_node, "
+             "active_passive, active_active "
              "(environment CLUSTER_FAILOVER_MODE)"});
 }
 
 TEST_CASE("an address that is none says the forms") {
   CHECK(MistakesOf("server.listen = \"8080\"\n") ==
-        Want{"server.listen: \"8080\" is not allowed, want host:port, [ipv6]:port or :port with a port from 0 to 65535 "
+        Want{"server.listen: \"8080\" is not allowed, want host:port, [ipv6]:port or :port with a "
+             "port from 0 to 65535 "
              "(file t.toml:1)"});
   CHECK(MistakesOf("", {{"CLUSTER_SEED_NODES", "good:1,bad"}}) ==
-        Want{"cluster.seed_nodes: \"bad\" is not allowed, want host:port (environment CLUSTER_SEED_NODES)"});
+        Want{"cluster.seed_nodes: \"bad\" is not allowed, want host:port (environment "
+             "CLUSTER_SEED_NODES)"});
 }
 
 TEST_CASE("two listeners on one port are both named") {
   CHECK(MistakesOf("server.listen = \"0.0.0.0:9091\"\n") ==
-        Want{"server.listen: \"0.0.0.0:9091\" clashes with metrics.dataplane_listen \"0.0.0.0:9091\" of default, want "
+        Want{"server.listen: \"0.0.0.0:9091\" clashes with metrics.dataplane_listen "
+             "\"0.0.0.0:9091\" of default, want "
              "different ports (file t.toml:1)"});
   CHECK(MistakesOf("server.listen = \"localhost:7949\"\n").size() == 1);
   CHECK(MistakesOf("server.listen = \"127.0.0.2:7949\"\n").empty());
@@ -69,13 +80,15 @@ TEST_CASE("cluster ports clash only when clustering is on") {
 
 TEST_CASE("clustering is refused with one line while it is not built") {
   CHECK(MistakesOf("", {{"CLUSTER_ENABLED", "true"}}) ==
-        Want{"cluster.enabled: \"true\" is not in this build yet, want false (environment CLUSTER_ENABLED)"});
+        Want{"cluster.enabled: \"true\" is not in this build yet, want false (environment "
+             "CLUSTER_ENABLED)"});
 }
 
 TEST_CASE("clustering with seeds needs an id of the node's own") {
   const Want lines = MistakesOf("", {{"CLUSTER_ENABLED", "true"}, {"CLUSTER_SEED_NODES", "a:1"}});
   CHECK(lines.at(0) ==
-        "cluster.node_id: \"local\" is not allowed with cluster.enabled and cluster.seed_nodes, want an id of this "
+        "cluster.node_id: \"local\" is not allowed with cluster.enabled and cluster.seed_nodes, "
+        "want an id of this "
         "node's own (default)");
   CHECK(MistakesOf("cluster.node_id = \"a b\"\n").size() == 1);
 }
@@ -97,26 +110,32 @@ TEST_CASE("a secret's value is not in its mistake") {
 
 TEST_CASE("a secret and its twin file exclude each other") {
   CHECK(MistakesOf("", {{"AURORA_MASTER_KEY", "a"}, {"AURORA_MASTER_KEY_FILE", "/b"}}) ==
-        Want{"admin.master_key: AURORA_MASTER_KEY and AURORA_MASTER_KEY_FILE are both set, want one of them "
+        Want{"admin.master_key: AURORA_MASTER_KEY and AURORA_MASTER_KEY_FILE are both set, want "
+             "one of them "
              "(environment)"});
   CHECK(MistakesOf("admin.master_key = \"a\"\nadmin.master_key_file = \"/b\"\n").size() == 1);
 }
 
 TEST_CASE("a file that cannot be read is named with the reason") {
   CHECK(MistakesOf("", {{"AURORA_MASTER_KEY_FILE", "/nonexistent"}}) ==
-        Want{"admin.master_key: \"/nonexistent\" cannot be read: No such file or directory, want a readable file "
+        Want{"admin.master_key: \"/nonexistent\" cannot be read: No such file or directory, want a "
+             "readable file "
              "(environment AURORA_MASTER_KEY_FILE)"});
   CHECK(MistakesOf("server.tls.cert = \"/nonexistent\"\nserver.tls.key = \"/dev/null\"\n") ==
-        Want{"server.tls.cert: \"/nonexistent\" cannot be read: No such file or directory, want a readable PEM file "
+        Want{"server.tls.cert: \"/nonexistent\" cannot be read: No such file or directory, want a "
+             "readable PEM file "
              "(file t.toml:1)"});
-  CHECK(MistakesOf("server.tls.cert = \"/nonexistent\"\nserver.tls.key = \"/dev/null\"\n", {}, Process::kControlPlane)
+  CHECK(MistakesOf("server.tls.cert = \"/nonexistent\"\nserver.tls.key = \"/dev/null\"\n", {},
+                   Process::kControlPlane)
             .empty());
-  CHECK(MistakesOf("", {{"AURORA_MASTER_KEY_FILE", "/dev/null"}}).at(0).find("is empty") != std::string::npos);
+  CHECK(MistakesOf("", {{"AURORA_MASTER_KEY_FILE", "/dev/null"}}).at(0).find("is empty") !=
+        std::string::npos);
 }
 
 TEST_CASE("half a TLS pair is refused") {
   CHECK(MistakesOf("server.tls.cert = \"/dev/null\"\n") ==
-        Want{"server.tls.cert: \"/dev/null\" stands alone, want server.tls.cert and server.tls.key together "
+        Want{"server.tls.cert: \"/dev/null\" stands alone, want server.tls.cert and server.tls.key "
+             "together "
              "(file t.toml:1)"});
 }
 
@@ -137,7 +156,8 @@ TEST_CASE("text that is not TOML is placed by line and column") {
 }
 
 TEST_CASE("several mistakes are several lines, each whole") {
-  CHECK(MistakesOf("server.lisen = 1\nserver.loops = \"x\\ny\"\nlog.level = \"loud\"\n").size() == 3);
+  CHECK(MistakesOf("server.lisen = 1\nserver.loops = \"x\\ny\"\nlog.level = \"loud\"\n").size() ==
+        3);
 }
 
 TEST_CASE("a socket path longer than the kernel takes is refused") {

@@ -9,7 +9,8 @@ namespace {
 using Want = std::vector<std::string>;
 
 TEST_CASE("a key in the environment makes a provider with its type's address") {
-  const auto loaded = LoadWith("", {{"OPENAI_API_KEY", "sk-1"}, {"GITHUB_API_KEY", "x"}, {"API_KEY", "y"}});
+  const auto loaded =
+      LoadWith("", {{"OPENAI_API_KEY", "sk-1"}, {"GITHUB_API_KEY", "x"}, {"API_KEY", "y"}});
   REQUIRE(loaded.ok());
   REQUIRE(loaded->providers.size() == 1);
   const ProviderConfig& p = loaded->providers[0];
@@ -58,9 +59,11 @@ TEST_CASE("a suffix makes a second provider of the type") {
 
 TEST_CASE("Azure needs its address and has a default version") {
   CHECK(MistakesOf("", {{"AZURE_API_KEY", "a"}}) ==
-        Want{"providers.azure.base_url: \"\" is not allowed, want the resource's URL: type azure has no default "
+        Want{"providers.azure.base_url: \"\" is not allowed, want the resource's URL: type azure "
+             "has no default "
              "(environment AZURE_API_KEY)"});
-  const auto loaded = LoadWith("", {{"AZURE_API_KEY", "a"}, {"AZURE_BASE_URL", "https://r.openai.azure.com"}});
+  const auto loaded =
+      LoadWith("", {{"AZURE_API_KEY", "a"}, {"AZURE_BASE_URL", "https://r.openai.azure.com"}});
   REQUIRE(loaded.ok());
   CHECK(loaded->providers.at(0).api_version == "2024-10-21");
   const auto pinned = LoadWith("", {{"AZURE_API_KEY", "a"},
@@ -70,7 +73,8 @@ TEST_CASE("Azure needs its address and has a default version") {
 }
 
 TEST_CASE("other tools' variables make no provider") {
-  const auto loaded = LoadWith("", {{"OLLAMA_MODELS", "/usr/share/ollama"}, {"ANTHROPIC_BASE_URL", "https://x"}});
+  const auto loaded =
+      LoadWith("", {{"OLLAMA_MODELS", "/usr/share/ollama"}, {"ANTHROPIC_BASE_URL", "https://x"}});
   REQUIRE(loaded.ok());
   CHECK(loaded->providers.empty());
   CHECK(loaded->warnings.size() == 1);
@@ -118,8 +122,12 @@ TEST_CASE("a variable overrides one key of a file's provider") {
 }
 
 TEST_CASE("a provider's mistakes name the provider") {
-  CHECK(MistakesOf("[providers.x]\ntype = \"opnai\"\n").at(0).starts_with("providers.x.type: \"opnai\" is not allowed"));
-  CHECK(MistakesOf("[providers.x]\nstamp = true\n").at(0).starts_with("providers.x.type: \"\" is not allowed"));
+  CHECK(MistakesOf("[providers.x]\ntype = \"opnai\"\n")
+            .at(0)
+            .starts_with("providers.x.type: \"opnai\" is not allowed"));
+  CHECK(MistakesOf("[providers.x]\nstamp = true\n")
+            .at(0)
+            .starts_with("providers.x.type: \"\" is not allowed"));
   CHECK(MistakesOf("[providers.openai]\nbaseurl = \"x\"\n") ==
         Want{"providers.openai.baseurl: no such key, did you mean base_url? (file t.toml:2)"});
   CHECK(MistakesOf("[providers.UPPER]\ntype = \"openai\"\n").size() == 1);
@@ -128,12 +136,13 @@ TEST_CASE("a provider's mistakes name the provider") {
 }
 
 TEST_CASE("an address that cannot be called is refused") {
-  for (const char* url : {"api.openai.com", "ftp://x", "http://", "http://u:p@h", "http://h?x=1", "http://h:99999",
-                          "http://h:0", "http://a b"}) {
+  for (const char* url : {"api.openai.com", "ftp://x", "http://", "http://u:p@h", "http://h?x=1",
+                          "http://h:99999", "http://h:0", "http://a b"}) {
     INFO(url);
     CHECK(MistakesOf("", {{"OPENAI_API_KEY", "k"}, {"OPENAI_BASE_URL", url}}).size() == 1);
   }
-  CHECK(MistakesOf("", {{"OPENAI_API_KEY", "k"}, {"OPENAI_BASE_URL", "http://[::1]:80/v1"}}).empty());
+  CHECK(
+      MistakesOf("", {{"OPENAI_API_KEY", "k"}, {"OPENAI_BASE_URL", "http://[::1]:80/v1"}}).empty());
   CHECK(MistakesOf("", {{"OPENAI_API_KEY", "k"}, {"OPENAI_BASE_URL", "http://[::1]/v1"}}).empty());
 }
 

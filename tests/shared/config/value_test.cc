@@ -14,7 +14,8 @@ TEST_CASE("durations are sums of counted units") {
   CHECK(ParseDuration("1h30m") == Duration::Seconds(5400));
   CHECK(ParseDuration("30d") == Duration::Seconds(2592000));
   CHECK(ParseDuration("0") == Duration());
-  for (const char* bad : {"", "5", "s", "-5s", "5 s", "5x", "1.5s", "9999999999999999999s", "9000000000000d", "5s5"}) {
+  for (const char* bad : {"", "5", "s", "-5s", "5 s", "5x", "1.5s", "9999999999999999999s",
+                          "9000000000000d", "5s5"}) {
     INFO(bad);
     CHECK_FALSE(ParseDuration(bad).has_value());
   }
@@ -47,8 +48,9 @@ TEST_CASE("host and port are read in every documented form and no other") {
   CHECK(ParseHostPort("[::1]:80")->ToString() == "[::1]:80");
   CHECK(ParseHostPort(":80")->ToString() == "0.0.0.0:80");
   CHECK(ParseHostPort("name:0")->port == 0);
-  for (const char* bad : {"", ":", "name", "name:", "name:x", "name:65536", "name:-1", "name: 1", "::1:80", "[]:80",
-                          "[::1]", "[::1]80", "a b:80", "a/b:80", "u@h:80", "[x]:80", "name:80 "}) {
+  for (const char* bad :
+       {"", ":", "name", "name:", "name:x", "name:65536", "name:-1", "name: 1", "::1:80", "[]:80",
+        "[::1]", "[::1]80", "a b:80", "a/b:80", "u@h:80", "[x]:80", "name:80 "}) {
     INFO(bad);
     CHECK_FALSE(ParseHostPort(bad).ok());
   }

@@ -39,7 +39,8 @@ TEST_CASE("constant-time equality agrees with equality") {
 
 TEST_CASE("base64 answers the vectors of RFC 4648 both ways") {
   const std::pair<const char*, const char*> vectors[] = {
-      {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"foobar", "Zm9vYmFy"}};
+      {"", ""},        {"f", "Zg=="},        {"fo", "Zm8="},
+      {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"foobar", "Zm9vYmFy"}};
   for (const auto& [plain, coded] : vectors) {
     CHECK(Base64Encode(plain) == coded);
     CHECK(Base64Decode(coded) == std::string(plain));
@@ -50,7 +51,8 @@ TEST_CASE("base64 answers the vectors of RFC 4648 both ways") {
 }
 
 TEST_CASE("base64 refuses every second spelling of the same bytes") {
-  for (const char* bad : {"Zg", "Zg=", "Zh==", "Zg==\n", "Z===", "====", "Zm9v=", "Zm-v", "=", "Zg==Zg=="}) {
+  for (const char* bad :
+       {"Zg", "Zg=", "Zh==", "Zg==\n", "Z===", "====", "Zm9v=", "Zm-v", "=", "Zg==Zg=="}) {
     INFO(bad);
     CHECK_FALSE(Base64Decode(bad).has_value());
   }

@@ -23,25 +23,30 @@ std::vector<Message> Messages() {
   return {
       {kRequest, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", false},
       {kRequest, "\r\nGET /x?y=1 HTTP/1.1\r\nhost: a:80\r\nX-Empty:\r\nX-Tail: v \t\r\n\r\n", true},
-      {kRequest, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloGET /b HTTP/1.1\r\n"
-                 "Host: a\r\nConnection: close\r\n\r\n",
+      {kRequest,
+       "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloGET /b HTTP/1.1\r\n"
+       "Host: a\r\nConnection: close\r\n\r\n",
        true},
-      {kRequest, "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n"
-                 "5;ext=\"v\"\r\nhello\r\n00006\r\n world\r\n0\r\nX-T: v\r\nY:\r\n\r\n"
-                 "DELETE /b HTTP/1.0\r\n\r\n",
+      {kRequest,
+       "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n"
+       "5;ext=\"v\"\r\nhello\r\n00006\r\n world\r\n0\r\nX-T: v\r\nY:\r\n\r\n"
+       "DELETE /b HTTP/1.0\r\n\r\n",
        true},
       {kRequest, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nExpect: 100-Continue\r\n\r\n",
        true},
-      {kRequest, "GET http://A/p?q HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\n"
-                 "Upgrade: websocket\r\n\r\n",
+      {kRequest,
+       "GET http://A/p?q HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\n"
+       "Upgrade: websocket\r\n\r\n",
        false},
       {kRequest, "OPTIONS * HTTP/1.1\r\nHost: [::1]:8080\r\nX: \xc3\xa9\r\n\r\n", true},
-      {kResponse, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", true},
-      {kResponse, "HTTP/1.1 200\r\n\r\nuntil the close", true},
-      {kResponse, "HTTP/1.1 204 No Content\r\nContent-Length: 7\r\n\r\nHTTP/1.1 304 X\r\n\r\n", true},
-      {kResponse, "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx", true},
-      {kResponse, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n",
+      {kResponse, "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
        true},
+      {kResponse, "HTTP/1.1 200\r\n\r\nuntil the close", true},
+      {kResponse, "HTTP/1.1 204 No Content\r\nContent-Length: 7\r\n\r\nHTTP/1.1 304 X\r\n\r\n",
+       true},
+      {kResponse, "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx", true},
+      {kResponse,
+       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n", true},
       {kResponse, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", false},
       // Cut short: the error must be the same too.
       {kRequest, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc", true},
@@ -95,7 +100,8 @@ TEST_CASE("the five ways a body can end are told apart", "[http]") {
   CHECK(until_close.find("body=3:0 close\nBODY until the close\nEND") != std::string::npos);
   // By status: neither the length of a 204 nor the silence of a 304 makes a body.
   const std::string by_status = Trace(kResponse, {Messages()[9].bytes}, true);
-  CHECK(by_status.find(" 204 1.1 body=0:7 keep|Content-Length=7\nBODY \nEND\nHEAD   304 1.1 body=0:0") !=
+  CHECK(by_status.find(
+            " 204 1.1 body=0:7 keep|Content-Length=7\nBODY \nEND\nHEAD   304 1.1 body=0:0") !=
         std::string::npos);
 }
 

@@ -1,9 +1,9 @@
 #include "shared/http/encoder.h"
 
-#include <zlib.h>
-
 #include <array>
 #include <string>
+
+#include <zlib.h>
 
 #include "shared/http/inflate.h"
 #include "shared/http/message.h"

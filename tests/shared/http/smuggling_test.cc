@@ -44,8 +44,8 @@ constexpr Case kRequests[] = {
     {"gzip then chunked", "POST / HTTP/1.1\r\n" H "Transfer-Encoding: gzip, chunked\r\n\r\n", 400,
      "bad_transfer_encoding"},
     {"two TE",
-     "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400,
-     "bad_transfer_encoding"},
+     "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+     400, "bad_transfer_encoding"},
     {"TE gzip", "POST / HTTP/1.1\r\n" H "Transfer-Encoding: gzip\r\n\r\n", 501,
      "unknown_transfer_encoding"},
     {"TE identity", "POST / HTTP/1.1\r\n" H "Transfer-Encoding: identity\r\n\r\n", 501,
@@ -65,8 +65,8 @@ constexpr Case kRequests[] = {
     {"bare LF in the start line", "GET / HTTP/1.1\nHost: a\r\n\r\n", 400, "bare_lf"},
     {"bare LF in a header", "GET / HTTP/1.1\r\nHost: a\nX: 1\r\n\r\n", 400, "bare_lf"},
     {"bare LF at the end", "GET / HTTP/1.1\r\nHost: a\r\n\n", 400, "bare_lf"},
-    {"bare CR hides a header", "GET / HTTP/1.1\r\n" H "X: \rTransfer-Encoding: chunked\r\n\r\n", 400,
-     "bad_syntax"},
+    {"bare CR hides a header", "GET / HTTP/1.1\r\n" H "X: \rTransfer-Encoding: chunked\r\n\r\n",
+     400, "bad_syntax"},
     {"bare CR inside a value", "GET / HTTP/1.1\r\n" H "X: a\rb\r\n\r\n", 400, "bad_syntax"},
     {"NUL in a value", "GET / HTTP/1.1\r\n" H "X: a\0b\r\n\r\n"sv, 400, "bad_syntax"},
     {"control in a value", "GET / HTTP/1.1\r\n" H "X: a\x01z\r\n\r\n", 400, "bad_syntax"},
@@ -170,13 +170,15 @@ TEST_CASE("every ambiguous request head is refused with its status", "[http]") {
   CheckAll(kRequests);
 }
 
-TEST_CASE("every malformed chunk or trailer is refused", "[http]") { CheckAll(kChunked); }
+TEST_CASE("every malformed chunk or trailer is refused", "[http]") {
+  CheckAll(kChunked);
+}
 
 TEST_CASE("an ambiguous response is a bad gateway", "[http]") {
   for (const std::string_view headers :
-       {"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", "Content-Length: 3\r\nContent-Length: 3\r\n",
-        "Transfer-Encoding: gzip\r\n", "Transfer-Encoding: gzip, chunked\r\n", "X : 1\r\n",
-        "X: 1\r\n 2\r\n", "X: 1\n"}) {
+       {"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+        "Content-Length: 3\r\nContent-Length: 3\r\n", "Transfer-Encoding: gzip\r\n",
+        "Transfer-Encoding: gzip, chunked\r\n", "X : 1\r\n", "X: 1\r\n 2\r\n", "X: 1\n"}) {
     const std::string bytes = "HTTP/1.1 200 OK\r\n" + std::string(headers) + "\r\n";
     INFO(headers);
     CHECK(FirstError(Decoder::Kind::kResponse, bytes, false).status == 502);

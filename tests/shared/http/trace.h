@@ -26,7 +26,8 @@ inline std::string HeadText(const Head& head) {
   return out;
 }
 
-// Feeds `parts` one after another, message after message. Body slices are joined; kNeedMore leaves no trace.
+// Feeds `parts` one after another, message after message. Body slices are joined; kNeedMore leaves
+// no trace.
 inline std::string Trace(Decoder::Kind kind, const std::vector<std::string_view>& parts, bool eof,
                          const Limits& limits = DefaultLimits()) {
   HeadScratch scratch;

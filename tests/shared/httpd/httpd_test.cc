@@ -1,11 +1,11 @@
+#include <memory>
+#include <string>
+#include <vector>
+
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <memory>
-#include <string>
-#include <vector>
 
 #include "shared/httpd/server.h"
 #include "tests/shared/uv/run.h"
@@ -91,15 +91,17 @@ TEST_CASE("a request is handed over whole and its answer goes out framed", "[htt
   CHECK(world.seen[0].Header("none").empty());
   CHECK(world.seen[0].peer == "127.0.0.1");
   client.Clear();
-  client.Send("POST /c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+  client.Send(
+      "POST /c HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
   CHECK(RunUntil(world.loop, [&] { return client.Has("/c||abc"); }));
 }
 
 TEST_CASE("pipelined requests are answered in order whatever finishes first", "[httpd]") {
   World world;
   Client client(world.port());
-  client.Send("GET /later1 HTTP/1.1\r\nHost: h\r\n\r\nGET /now HTTP/1.1\r\nHost: h\r\n\r\n"
-              "GET /later2 HTTP/1.1\r\nHost: h\r\n\r\n");
+  client.Send(
+      "GET /later1 HTTP/1.1\r\nHost: h\r\n\r\nGET /now HTTP/1.1\r\nHost: h\r\n\r\n"
+      "GET /later2 HTTP/1.1\r\nHost: h\r\n\r\n");
   REQUIRE(RunUntil(world.loop, [&] { return world.waiting.size() == 2; }));
   world.waiting[1].second.Send(200, "second");
   for (int i = 0; i < 5; ++i) {
@@ -181,7 +183,8 @@ TEST_CASE("Connection: close and HTTP/1.0 end the connection after the answer", 
   CHECK(!kept.Closed());
 }
 
-TEST_CASE("malformed, oversized and unknown requests are answered and never handed over", "[httpd]") {
+TEST_CASE("malformed, oversized and unknown requests are answered and never handed over",
+          "[httpd]") {
   Server::Options options;
   options.body_max = 10;
   World world(options);
@@ -262,8 +265,9 @@ TEST_CASE("a large answer arrives whole", "[httpd]") {
   world.waiting[0].second.Send(std::move(response));
   REQUIRE(RunUntil(world.loop, [&] { return client.Received().size() > (8u << 20) + 80; }));
   const std::string head = client.Received().substr(0, client.Received().find("\r\n\r\n"));
-  CHECK(head == "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 8388608\r\n"
-                "x-a: b  evil: 1");
+  CHECK(head ==
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 8388608\r\n"
+        "x-a: b  evil: 1");
   CHECK(client.Received().size() == head.size() + 4 + (8u << 20));
 }
 

@@ -2,9 +2,10 @@
 
 #include <condition_variable>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <thread>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "shared/base/status.h"
 #include "tests/support/test.h"
@@ -40,12 +41,18 @@ TEST_CASE("a JSON line has time, level, component, node, message and its fields 
   options.component = "dataplane";
   options.node_id = "n1";
   const std::string s = "text";
-  CHECK(FormatLine(options, Level::kInfo, kAt, "started",
-                   {{"port", 8080}, {"host", s}, {"ok", true}, {"took", Duration::Millis(1500)},
-                    {"why", NotFound("no row")}, {"big", uint64_t{18446744073709551615ULL}}, {"low", int64_t{-1}}}) ==
-        R"({"time":"2026-07-28T10:00:00.123456Z","level":"info","component":"dataplane","node_id":"n1",)"
-        R"("msg":"started","port":8080,"host":"text","ok":true,"took":1.5,"why":"no row",)"
-        R"("big":18446744073709551615,"low":-1})");
+  CHECK(
+      FormatLine(options, Level::kInfo, kAt, "started",
+                 {{"port", 8080},
+                  {"host", s},
+                  {"ok", true},
+                  {"took", Duration::Millis(1500)},
+                  {"why", NotFound("no row")},
+                  {"big", uint64_t{18446744073709551615ULL}},
+                  {"low", int64_t{-1}}}) ==
+      R"({"time":"2026-07-28T10:00:00.123456Z","level":"info","component":"dataplane","node_id":"n1",)"
+      R"("msg":"started","port":8080,"host":"text","ok":true,"took":1.5,"why":"no row",)"
+      R"("big":18446744073709551615,"low":-1})");
 }
 
 TEST_CASE("logfmt writes the same fields as key=value") {
@@ -56,7 +63,8 @@ TEST_CASE("logfmt writes the same fields as key=value") {
 }
 
 TEST_CASE("whatever the text, the line is one line of valid JSON") {
-  const std::string nasty("a\n\"\\\x00\x1b\x7f\xff\xc0\xaf\xed\xa0\x80 \xe2\x82\xac \xf0\x9f\x98\x80 \xe2\x82", 25);
+  const std::string nasty(
+      "a\n\"\\\x00\x1b\x7f\xff\xc0\xaf\xed\xa0\x80 \xe2\x82\xac \xf0\x9f\x98\x80 \xe2\x82", 25);
   const std::string line = FormatLine({}, Level::kInfo, kAt, nasty, {{"f", nasty}, {nasty, 1}});
   CHECK(line.find('\n') == std::string::npos);
   const auto parsed = nlohmann::json::parse(line, nullptr, false);
@@ -66,7 +74,8 @@ TEST_CASE("whatever the text, the line is one line of valid JSON") {
 
 TEST_CASE("text under a secret's name is masked") {
   const std::string line =
-      FormatLine({}, Level::kInfo, kAt, "m", {{"api_key", "sk-1"}, {"authorization", "Bearer x"}, {"input_tokens", 5}});
+      FormatLine({}, Level::kInfo, kAt, "m",
+                 {{"api_key", "sk-1"}, {"authorization", "Bearer x"}, {"input_tokens", 5}});
   CHECK(line.find("sk-1") == std::string::npos);
   CHECK(line.find("Bearer") == std::string::npos);
   CHECK(line.find("\"api_key\":\"****\"") != std::string::npos);
@@ -76,7 +85,8 @@ TEST_CASE("text under a secret's name is masked") {
 
 TEST_CASE("a line is bounded however long its fields are") {
   const std::string big(1 << 20, '"');
-  const std::string line = FormatLine({}, Level::kInfo, kAt, big, {{"a", big}, {"b", big}, {"c", big}, {"d", big}});
+  const std::string line =
+      FormatLine({}, Level::kInfo, kAt, big, {{"a", big}, {"b", big}, {"c", big}, {"d", big}});
   CHECK(line.size() <= kMaxLineBytes);
   CHECK(!nlohmann::json::parse(line, nullptr, false).is_discarded());
 }
@@ -106,7 +116,8 @@ TEST_CASE("a writer that is stuck blocks nobody and the loss is counted and told
   Info("first");
   {
     std::unique_lock<std::mutex> lock(captured.mutex);
-    REQUIRE(captured.changed.wait_for(lock, std::chrono::seconds(10), [&] { return captured.entered; }));
+    REQUIRE(captured.changed.wait_for(lock, std::chrono::seconds(10),
+                                      [&] { return captured.entered; }));
   }
   for (size_t i = 0; i < kRingLines + 100; ++i) {
     Info("flood");
@@ -141,7 +152,8 @@ TEST_CASE("lines of many threads arrive whole, and Stop writes what is left") {
   while (at < captured.text.size()) {
     const size_t end = captured.text.find('\n', at);
     REQUIRE(end != std::string::npos);
-    REQUIRE(!nlohmann::json::parse(captured.text.substr(at, end - at), nullptr, false).is_discarded());
+    REQUIRE(
+        !nlohmann::json::parse(captured.text.substr(at, end - at), nullptr, false).is_discarded());
     at = end + 1;
     ++lines;
   }

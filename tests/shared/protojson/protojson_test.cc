@@ -19,10 +19,11 @@ std::string KeyMistake(std::string_view json) {
 }
 
 TEST_CASE("an empty key's body has every primitive, null for what is absent and no value") {
-  CHECK(ToJsonText(v1::AuthKey()) ==
-        R"({"id":"","name":"","description":"","user_path":"","allowed_providers":null,"allowed_models":null,)"
-        R"("denied_models":[],"rate_limits":null,"expires_at":null,"enabled":false,"deactivated_at":null,)"
-        R"("redacted_value":"","created_at":null,"updated_at":null})");
+  CHECK(
+      ToJsonText(v1::AuthKey()) ==
+      R"({"id":"","name":"","description":"","user_path":"","allowed_providers":null,"allowed_models":null,)"
+      R"("denied_models":[],"rate_limits":null,"expires_at":null,"enabled":false,"deactivated_at":null,)"
+      R"("redacted_value":"","created_at":null,"updated_at":null})");
 }
 
 TEST_CASE("a full key's body is this one") {
@@ -38,12 +39,13 @@ TEST_CASE("a full key's body is this one") {
   key.mutable_created_at()->set_nanos(120000000);
   key.set_enabled(true);
   key.set_value("");
-  CHECK(ToJsonText(key) ==
-        R"({"id":"k1","name":"team","description":"","user_path":"","allowed_providers":[],)"
-        R"("allowed_models":["gpt-4o"],"denied_models":["o1"],"rate_limits":{"requests_per_minute":0,)"
-        R"("requests_per_day":0,"tokens_per_minute":0,"tokens_per_day":9007199254740993,"concurrent_requests":0},)"
-        R"("expires_at":"2026-07-28T10:00:00Z","enabled":true,"deactivated_at":null,"redacted_value":"",)"
-        R"("created_at":"2026-07-28T10:00:00.120Z","updated_at":null,"value":""})");
+  CHECK(
+      ToJsonText(key) ==
+      R"({"id":"k1","name":"team","description":"","user_path":"","allowed_providers":[],)"
+      R"("allowed_models":["gpt-4o"],"denied_models":["o1"],"rate_limits":{"requests_per_minute":0,)"
+      R"("requests_per_day":0,"tokens_per_minute":0,"tokens_per_day":9007199254740993,"concurrent_requests":0},)"
+      R"("expires_at":"2026-07-28T10:00:00Z","enabled":true,"deactivated_at":null,"redacted_value":"",)"
+      R"("created_at":"2026-07-28T10:00:00.120Z","updated_at":null,"value":""})");
 }
 
 TEST_CASE("a provider's body names its type in lower case") {
@@ -76,8 +78,8 @@ TEST_CASE("what was written reads back the same and lists its fields in order") 
       R"("expires_at":"2026-07-28T12:00:00+02:00","denied_models":null})",
       &key);
   REQUIRE(present.ok());
-  CHECK(*present == std::vector<std::string>{"name", "allowed_models", "allowed_providers", "rate_limits", "expires_at",
-                                             "denied_models"});
+  CHECK(*present == std::vector<std::string>{"name", "allowed_models", "allowed_providers",
+                                             "rate_limits", "expires_at", "denied_models"});
   CHECK(key.has_allowed_models());
   CHECK(key.allowed_models().values_size() == 0);
   CHECK(key.allowed_providers().values(1) == "b");
@@ -89,7 +91,9 @@ TEST_CASE("what was written reads back the same and lists its fields in order") 
 
 TEST_CASE("null leaves a field as if it were absent") {
   v1::AuthKey key;
-  REQUIRE(FromJsonText(R"({"allowed_models":null,"name":null,"enabled":null,"rate_limits":null})", &key).ok());
+  REQUIRE(
+      FromJsonText(R"({"allowed_models":null,"name":null,"enabled":null,"rate_limits":null})", &key)
+          .ok());
   CHECK_FALSE(key.has_allowed_models());
   CHECK_FALSE(key.has_rate_limits());
 }
@@ -105,30 +109,36 @@ TEST_CASE("an unknown field is named by its path with the nearest one") {
 TEST_CASE("a wrong type is named with what is wanted") {
   CHECK(KeyMistake(R"({"name":1})") == "name: want a string");
   CHECK(KeyMistake(R"({"enabled":"true"})") == "enabled: want true or false");
-  CHECK(KeyMistake(R"({"allowed_models":"x"})") == "allowed_models: want an array of strings, or null");
-  CHECK(KeyMistake(R"({"allowed_models":[1]})") == "allowed_models: want an array of strings, or null");
+  CHECK(KeyMistake(R"({"allowed_models":"x"})") ==
+        "allowed_models: want an array of strings, or null");
+  CHECK(KeyMistake(R"({"allowed_models":[1]})") ==
+        "allowed_models: want an array of strings, or null");
   CHECK(KeyMistake(R"({"denied_models":"x"})") == "denied_models: want an array");
   CHECK(KeyMistake(R"({"denied_models":["a",2]})") == "denied_models[1]: want a string");
   CHECK(KeyMistake(R"({"rate_limits":5})") == "rate_limits: want an object, or null");
   CHECK(KeyMistake("[]") == "want a JSON object");
   v1::Provider provider;
-  CHECK(MistakeOf(R"({"type":"OPENAI"})", &provider).starts_with("type: want one of openai, anthropic, "));
+  CHECK(MistakeOf(R"({"type":"OPENAI"})", &provider)
+            .starts_with("type: want one of openai, anthropic, "));
 }
 
 TEST_CASE("a number out of range or not whole is refused with the range") {
   CHECK(KeyMistake(R"({"rate_limits":{"tokens_per_day":9223372036854775808}})") ==
-        "rate_limits.tokens_per_day: want an integer from -9223372036854775808 to 9223372036854775807");
+        "rate_limits.tokens_per_day: want an integer from -9223372036854775808 to "
+        "9223372036854775807");
   CHECK_FALSE(KeyMistake(R"({"rate_limits":{"tokens_per_day":1.5}})").empty());
   CHECK_FALSE(KeyMistake(R"({"rate_limits":{"tokens_per_day":"5"}})").empty());
   v1::AliasTarget target;
   CHECK(MistakeOf(R"({"weight":-1})", &target) == "weight: want an integer from 0 to 4294967295");
-  CHECK(MistakeOf(R"({"weight":4294967296})", &target) == "weight: want an integer from 0 to 4294967295");
+  CHECK(MistakeOf(R"({"weight":4294967296})", &target) ==
+        "weight: want an integer from 0 to 4294967295");
   CHECK(MistakeOf(R"({"weight":4294967295})", &target).empty());
 }
 
 TEST_CASE("a key given twice is refused at every level") {
   CHECK(KeyMistake(R"({"name":"a","name":"b"})") == "\"name\" is given twice");
-  CHECK(KeyMistake(R"({"rate_limits":{"tokens_per_day":1,"tokens_per_day":2}})") == "\"tokens_per_day\" is given twice");
+  CHECK(KeyMistake(R"({"rate_limits":{"tokens_per_day":1,"tokens_per_day":2}})") ==
+        "\"tokens_per_day\" is given twice");
 }
 
 TEST_CASE("text that is too long, too deep or not JSON is refused") {
@@ -149,9 +159,10 @@ TEST_CASE("times are read in every offset and refused when they do not exist") {
   CHECK(ParseTime("1970-01-01T00:00:00Z")->seconds == 0);
   CHECK(ParseTime("2024-02-29T23:59:59.5z")->nanos == 500000000);
   CHECK(ParseTime("2026-07-28T10:00:00-07:30")->seconds == 1785232800 + 27000);
-  for (const char* bad : {"", "2026-07-28", "2023-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-07-28T24:00:00Z",
-                          "2026-07-28T10:00:00", "2026-07-28T10:00:00.Z", "2026-07-28T10:00:00Z ",
-                          "2026-07-28T10:00:00+0200", "0000-01-01T00:00:00Z", "2026-07-28T10:00:60Z"}) {
+  for (const char* bad :
+       {"", "2026-07-28", "2023-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-07-28T24:00:00Z",
+        "2026-07-28T10:00:00", "2026-07-28T10:00:00.Z", "2026-07-28T10:00:00Z ",
+        "2026-07-28T10:00:00+0200", "0000-01-01T00:00:00Z", "2026-07-28T10:00:60Z"}) {
     INFO(bad);
     CHECK_FALSE(ParseTime(bad).ok());
   }

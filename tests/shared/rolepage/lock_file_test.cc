@@ -1,11 +1,11 @@
 #include "shared/rolepage/lock_file.h"
 
+#include <optional>
+#include <string>
+
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <optional>
-#include <string>
 
 #include "tests/support/temp_dir.h"
 #include "tests/support/test.h"
@@ -20,7 +20,8 @@ TEST_CASE("a second owner is refused with the pid of the first, and admitted aft
     REQUIRE(first.ok());
     auto second = LockFile::Acquire(dir.Path("lock"));
     REQUIRE(absl::IsUnavailable(second.status()));
-    CHECK(std::string(second.status().message()).find(std::to_string(::getpid())) != std::string::npos);
+    CHECK(std::string(second.status().message()).find(std::to_string(::getpid())) !=
+          std::string::npos);
   }
   CHECK(LockFile::Acquire(dir.Path("lock")).ok());
 }

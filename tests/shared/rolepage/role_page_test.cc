@@ -1,12 +1,12 @@
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <fstream>
 #include <string>
 #include <thread>
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "shared/rolepage/control_page.h"
 #include "shared/rolepage/data_page.h"
@@ -26,8 +26,8 @@ std::unique_ptr<ControlPage> Control(const testing::TempDir& dir, const BootId& 
   return *std::move(page);
 }
 
-std::unique_ptr<DataPage> Data(const testing::TempDir& dir, uint64_t nonce = 5, const BootId& boot = kBoot,
-                               size_t loops = 2) {
+std::unique_ptr<DataPage> Data(const testing::TempDir& dir, uint64_t nonce = 5,
+                               const BootId& boot = kBoot, size_t loops = 2) {
   auto page = DataPage::Open(dir.Path("role.page"), loops, nonce, boot);
   REQUIRE(page.ok());
   return *std::move(page);
@@ -49,7 +49,7 @@ TEST_CASE("the gate admits strictly inside the deadline less its margin and neve
   CHECK_FALSE(data->GateOpen(2 * kSecond - kGateMarginNs));
   CHECK_FALSE(data->GateOpen(3 * kSecond));
   control->SetActiveUntil(12 * kSecond);
-  CHECK_FALSE(data->GateOpen(2 * kSecond));      // exactly 10 s ahead: a broken clock, not a lease
+  CHECK_FALSE(data->GateOpen(2 * kSecond));  // exactly 10 s ahead: a broken clock, not a lease
   CHECK(data->GateOpen(2 * kSecond + 1));
 }
 

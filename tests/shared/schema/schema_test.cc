@@ -70,7 +70,8 @@ TEST_CASE("a file of a newer schema is refused and both versions are named") {
   const testing::TempDir dir;
   const std::string path = dir.Path("aurora.db");
   REQUIRE(OpenAuroraForWrite(path)->Execute("PRAGMA user_version=7").ok());
-  for (const absl::Status& status : {OpenAuroraForWrite(path).status(), OpenAuroraForRead(path).status()}) {
+  for (const absl::Status& status :
+       {OpenAuroraForWrite(path).status(), OpenAuroraForRead(path).status()}) {
     CHECK(absl::IsFailedPrecondition(status));
     const std::string message(status.message());
     CHECK(message.find("schema 7") != std::string::npos);
@@ -78,7 +79,9 @@ TEST_CASE("a file of a newer schema is refused and both versions are named") {
   }
 }
 
-TEST_CASE("a reader meets a file without tables with unavailable, and a file that is none with data loss") {
+TEST_CASE(
+    "a reader meets a file without tables with unavailable, and a file that is none with data "
+    "loss") {
   const testing::TempDir dir;
   { std::ofstream(dir.Path("empty.db")); }
   CHECK(absl::IsUnavailable(OpenAuroraForRead(dir.Path("empty.db")).status()));
@@ -93,14 +96,15 @@ TEST_CASE("a migration that fails leaves the version before it") {
   options.create = true;
   auto db = sqlite::Database::Open(dir.Path("m.db"), options);
   REQUIRE(db.ok());
-  constexpr std::array<std::string_view, 2> kScripts = {"CREATE TABLE a (x)", "CREATE TABLE b (x); CREATE TABLE a (x)"};
+  constexpr std::array<std::string_view, 2> kScripts = {"CREATE TABLE a (x)",
+                                                        "CREATE TABLE b (x); CREATE TABLE a (x)"};
   CHECK_FALSE(Migrate(*db, kScripts).ok());
   CHECK(*db->QueryInt64("PRAGMA user_version") == 1);
   CHECK(*db->QueryInt64("SELECT COUNT(*) FROM sqlite_schema WHERE name = 'b'") == 0);
   constexpr std::array<std::string_view, 2> kFixed = {"CREATE TABLE a (x)", "CREATE TABLE b (x)"};
   CHECK(Migrate(*db, kFixed).ok());
   CHECK(*db->QueryInt64("PRAGMA user_version") == 2);
-  CHECK(CheckVersion(*db, 3).ok());   // a reader takes the version before its own
+  CHECK(CheckVersion(*db, 3).ok());  // a reader takes the version before its own
   CHECK_FALSE(CheckVersion(*db, 4).ok());
 }
 

@@ -1,8 +1,8 @@
 #include "shared/sqlite/database.h"
 
-#include <sqlite3.h>
-
 #include <filesystem>
+
+#include <sqlite3.h>
 
 #include "shared/sqlite/status.h"
 #include "tests/support/temp_dir.h"

@@ -22,8 +22,7 @@ struct Connection {
   std::unique_ptr<Session> client;
   std::unique_ptr<Session> server;
 
-  Connection(World& world, std::string_view name)
-      : Connection(world.client, world.server, name) {}
+  Connection(World& world, std::string_view name) : Connection(world.client, world.server, name) {}
   Connection(std::shared_ptr<ClientContext> c, std::shared_ptr<ServerContext> s,
              std::string_view name)
       : client(*Session::Client(std::move(c), name)), server(*Session::Server(std::move(s))) {}
@@ -104,7 +103,7 @@ TEST_CASE("a second connection to the same host resumes, another host does not",
     REQUIRE(first.client->state() == Session::State::kOpen);
     CHECK(!first.client->resumed());
     CHECK(Connection::Read(*first.client).empty());  // takes the tickets
-  }  // no close_notify: still resumable
+  }                                                  // no close_notify: still resumable
   REQUIRE(world.client->FindSession("backend.test") != nullptr);
   Connection second(world, "backend.test");
   second.Pump();
@@ -196,8 +195,8 @@ TEST_CASE("files that are missing or do not fit are told by name", "[tls]") {
   const auto other = world.certs.Issue("other", "DNS:o.test");
   const auto missing = ServerContext::Load({.certificate_file = "/none.pem", .key_file = "/none"});
   CHECK(Std(missing.status().message()).find("/none.pem") != std::string::npos);
-  CHECK(!ServerContext::Load({.certificate_file = world.leaf.certificate_file,
-                              .key_file = other.key_file})
+  CHECK(!ServerContext::Load(
+             {.certificate_file = world.leaf.certificate_file, .key_file = other.key_file})
              .ok());
   CHECK(!ClientContext::Create({.ca_file = "/none.pem"}).ok());
 }

@@ -1,13 +1,13 @@
 #include "shared/uv/loop.h"
 
-#include <signal.h>
-#include <stdlib.h>
-#include <unistd.h>
-
 #include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "shared/uv/timer.h"
 #include "tests/shared/uv/run.h"
@@ -102,8 +102,8 @@ TEST_CASE("a file that appears in a watched directory is reported by name", "[uv
   {
     Loop loop;
     std::vector<std::string> names;
-    auto watch = FsWatch::Open(loop, directory,
-                               [&](std::string_view name) { names.emplace_back(name); });
+    auto watch =
+        FsWatch::Open(loop, directory, [&](std::string_view name) { names.emplace_back(name); });
     REQUIRE(watch.ok());
     std::ofstream(directory + "/x.toml") << "a";
     CHECK(RunUntil(loop, [&] { return !names.empty(); }));

@@ -32,14 +32,17 @@ TEST_CASE("posts of four threads all arrive, each thread's in its order", "[uv]"
       }
     });
   }
-  const bool all = RunUntil(loop, [&] {
-    for (const int count : next) {
-      if (count != kPosts) {
-        return false;
-      }
-    }
-    return true;
-  }, Duration::Seconds(60));
+  const bool all = RunUntil(
+      loop,
+      [&] {
+        for (const int count : next) {
+          if (count != kPosts) {
+            return false;
+          }
+        }
+        return true;
+      },
+      Duration::Seconds(60));
   for (std::thread& thread : threads) {
     thread.join();
   }

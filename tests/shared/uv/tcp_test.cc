@@ -94,9 +94,11 @@ TEST_CASE("what is written comes back from an echo, in order and whole", "[uv]")
 TEST_CASE("TryWrite gathers slices and never overtakes queued writes", "[uv]") {
   Loop loop;
   Pair pair(loop);
-  const std::array<iovec, 2> slices{iovec{const_cast<char*>("ab"), 2}, iovec{const_cast<char*>("cd"), 2}};
+  const std::array<iovec, 2> slices{iovec{const_cast<char*>("ab"), 2},
+                                    iovec{const_cast<char*>("cd"), 2}};
   CHECK(pair.client.stream->TryWrite(slices) == 4);
-  // Nobody reads: the kernel's buffers fill, then nothing is taken, and a queued write closes the door.
+  // Nobody reads: the kernel's buffers fill, then nothing is taken, and a queued write closes the
+  // door.
   const std::string block(1 << 20, 'x');
   size_t taken = 4;
   for (ssize_t n = 1; n > 0; taken += static_cast<size_t>(n)) {
@@ -151,8 +153,9 @@ TEST_CASE("a stream may be destroyed inside its own callback and with writes in 
   }
   // Queued beyond what the kernel holds, so late callbacks exist when the owner goes.
   pair.client.stream.reset();
-  CHECK(RunUntil(loop, [&] { return pair.server().stream == nullptr || pair.server().eof ||
-                                    pair.server().error != 0; }));
+  CHECK(RunUntil(loop, [&] {
+    return pair.server().stream == nullptr || pair.server().eof || pair.server().error != 0;
+  }));
 }
 
 TEST_CASE("connecting to a closed port reports the refusal", "[uv]") {

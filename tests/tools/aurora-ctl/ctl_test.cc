@@ -1,10 +1,10 @@
 // aurora-ctl against a server that remembers what it was asked.
-#include <grpcpp/grpcpp.h>
-#include <unistd.h>
-
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <sstream>
+
+#include <grpcpp/grpcpp.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
 
 #include "aurora/v1/admin.grpc.pb.h"
 #include "tests/support/test.h"
@@ -19,12 +19,14 @@ using Json = nlohmann::ordered_json;
 
 class Admin : public v1::AdminService::Service {
  public:
-  Status ListAuthKeys(ServerContext*, const v1::ListAuthKeysRequest* q, v1::ListAuthKeysResponse* r) override {
+  Status ListAuthKeys(ServerContext*, const v1::ListAuthKeysRequest* q,
+                      v1::ListAuthKeysResponse* r) override {
     r->add_auth_keys()->set_id(q->page_token().empty() ? "k1" : "k2");
     r->set_next_page_token(q->page_token().empty() ? "more" : "");
     return Status::OK;
   }
-  Status GetAuthKey(ServerContext*, const v1::GetAuthKeyRequest* q, v1::GetAuthKeyResponse* r) override {
+  Status GetAuthKey(ServerContext*, const v1::GetAuthKeyRequest* q,
+                    v1::GetAuthKeyResponse* r) override {
     if (q->id() == "gone") {
       return {grpc::StatusCode::NOT_FOUND, "no auth key gone"};
     }
@@ -32,16 +34,19 @@ class Admin : public v1::AdminService::Service {
     r->mutable_auth_key()->mutable_rate_limits()->set_tokens_per_day(7);
     return Status::OK;
   }
-  Status CreateAuthKey(ServerContext* c, const v1::CreateAuthKeyRequest* q, v1::CreateAuthKeyResponse* r) override {
+  Status CreateAuthKey(ServerContext* c, const v1::CreateAuthKeyRequest* q,
+                       v1::CreateAuthKeyResponse* r) override {
     const auto at = c->client_metadata().find("authorization");
-    token = at == c->client_metadata().end() ? "" : std::string(at->second.data(), at->second.size());
+    token =
+        at == c->client_metadata().end() ? "" : std::string(at->second.data(), at->second.size());
     created = *q;
     *r->mutable_auth_key() = q->auth_key();
     r->mutable_auth_key()->set_id("new");
     r->mutable_auth_key()->set_value("sk_aur_x");
     return Status::OK;
   }
-  Status UpdateAuthKey(ServerContext*, const v1::UpdateAuthKeyRequest* q, v1::UpdateAuthKeyResponse* r) override {
+  Status UpdateAuthKey(ServerContext*, const v1::UpdateAuthKeyRequest* q,
+                       v1::UpdateAuthKeyResponse* r) override {
     updated = *q;
     *r->mutable_auth_key() = q->auth_key();
     return Status::OK;
@@ -69,10 +74,12 @@ class Admin : public v1::AdminService::Service {
     ++puts;
     return Status::OK;
   }
-  Status DeleteAlias(ServerContext*, const v1::DeleteAliasRequest*, v1::DeleteAliasResponse*) override {
+  Status DeleteAlias(ServerContext*, const v1::DeleteAliasRequest*,
+                     v1::DeleteAliasResponse*) override {
     return {grpc::StatusCode::UNAUTHENTICATED, "token refused"};
   }
-  Status GetNodeStatus(ServerContext*, const v1::GetNodeStatusRequest*, v1::GetNodeStatusResponse* r) override {
+  Status GetNodeStatus(ServerContext*, const v1::GetNodeStatusRequest*,
+                       v1::GetNodeStatusResponse* r) override {
     r->set_node_id("n1");
     if (!healthy) {
       r->add_reasons("the data plane is down");
@@ -110,14 +117,15 @@ struct Fixture {
     out.str("");
     err.str("");
     const std::string address = "127.0.0.1:" + std::to_string(port);
-    return Run(arguments, {{"AURORA_CTL_ADDR", address}, {"AURORA_CTL_TOKEN", "t0ken"}}, in, out, err);
+    return Run(arguments, {{"AURORA_CTL_ADDR", address}, {"AURORA_CTL_TOKEN", "t0ken"}}, in, out,
+               err);
   }
 };
 
 TEST_CASE("keys create sends what the flags say and prints the entity with its propagation") {
   Fixture f;
-  CHECK(f.Ctl({"keys", "create", "--name", "n", "--models", "a, b", "--providers", "none", "--rpm", "60", "--expires",
-               "2026-07-28T10:00:00Z", "-o", "json"}) == 0);
+  CHECK(f.Ctl({"keys", "create", "--name", "n", "--models", "a, b", "--providers", "none", "--rpm",
+               "60", "--expires", "2026-07-28T10:00:00Z", "-o", "json"}) == 0);
   CHECK(f.admin.token == "Bearer t0ken");
   const v1::AuthKey& sent = f.admin.created.auth_key();
   CHECK(sent.enabled());
@@ -173,7 +181,8 @@ TEST_CASE("apply creates once and changes nothing the second time") {
 
 TEST_CASE("apply sends nothing when any document is wrong") {
   Fixture f;
-  CHECK(f.Ctl({"apply", "-f", "-"}, R"([{"kind":"Alias","name":"a","spec":{}},{"kind":"Guess","name":"b","spec":{}}])") ==
+  CHECK(f.Ctl({"apply", "-f", "-"},
+              R"([{"kind":"Alias","name":"a","spec":{}},{"kind":"Guess","name":"b","spec":{}}])") ==
         2);
   CHECK(f.admin.puts == 0);
   CHECK(f.Ctl({"apply", "-f", "/nonexistent"}) == 1);
@@ -181,7 +190,8 @@ TEST_CASE("apply sends nothing when any document is wrong") {
 
 TEST_CASE("a model's name is its provider and id, and leaving enabled out leaves it on") {
   Fixture f;
-  CHECK(f.Ctl({"models", "apply", "-f", "-"}, R"({"name":"openai/gpt-4o","spec":{"context_window":128000}})") == 0);
+  CHECK(f.Ctl({"models", "apply", "-f", "-"},
+              R"({"name":"openai/gpt-4o","spec":{"context_window":128000}})") == 0);
   CHECK(f.admin.model.provider() == "openai");
   CHECK(f.admin.model.id() == "gpt-4o");
   CHECK(f.admin.model.enabled());

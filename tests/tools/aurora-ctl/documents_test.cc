@@ -11,8 +11,10 @@ std::string Mistake(std::string_view text, std::string_view kind = "") {
 }
 
 TEST_CASE("one JSON object, an array of them and YAML say the same") {
-  const std::string object = R"({"kind":"Alias","name":"fast","spec":{"targets":[{"model":"a/b","weight":2}]}})";
-  const std::string yaml = "kind: Alias\nname: fast\nspec:\n  targets:\n    - model: a/b\n      weight: 2\n";
+  const std::string object =
+      R"({"kind":"Alias","name":"fast","spec":{"targets":[{"model":"a/b","weight":2}]}})";
+  const std::string yaml =
+      "kind: Alias\nname: fast\nspec:\n  targets:\n    - model: a/b\n      weight: 2\n";
   const auto one = ParseDocuments(object, "");
   const auto many = ParseDocuments("[" + object + "," + object + "]", "");
   const auto block = ParseDocuments("---\n" + yaml + "---\n" + yaml + "...\n", "");
@@ -27,7 +29,9 @@ TEST_CASE("one JSON object, an array of them and YAML say the same") {
 
 TEST_CASE("YAML scalars are typed and quoted ones are text") {
   const auto documents = ParseDocuments(
-      "kind: K\nname: \"007\"\nspec: {a: 5, b: \"5\", c: true, d: null, e: 1.5, f: no, g: 2026-07-28T10:00:00Z}\n", "");
+      "kind: K\nname: \"007\"\nspec: {a: 5, b: \"5\", c: true, d: null, e: 1.5, f: no, g: "
+      "2026-07-28T10:00:00Z}\n",
+      "");
   REQUIRE(documents.ok());
   CHECK(documents->at(0).name == "007");
   CHECK(documents->at(0).spec.dump() ==
@@ -36,12 +40,14 @@ TEST_CASE("YAML scalars are typed and quoted ones are text") {
 
 TEST_CASE("a group's documents may leave the kind out and have no other") {
   CHECK(ParseDocuments(R"({"name":"a","spec":{}})", "Model")->at(0).kind == "Model");
-  CHECK(Mistake(R"({"kind":"Alias","name":"a","spec":{}})", "Model").find("want Model") != std::string::npos);
+  CHECK(Mistake(R"({"kind":"Alias","name":"a","spec":{}})", "Model").find("want Model") !=
+        std::string::npos);
 }
 
 TEST_CASE("documents that are none are named by number") {
   CHECK(Mistake("") == "no document in it");
-  CHECK(Mistake(R"([{"kind":"A","name":"a","spec":{}},{"kind":"A"}])") == "document 2: want kind, name and spec");
+  CHECK(Mistake(R"([{"kind":"A","name":"a","spec":{}},{"kind":"A"}])") ==
+        "document 2: want kind, name and spec");
   CHECK(Mistake(R"({"kind":"A","name":"a","specs":{}})") ==
         "document 1: \"specs\": no such field, want kind, name and spec");
   CHECK(Mistake(R"({"kind":1,"name":"a","spec":{}})") == "document 1: kind: want text");

@@ -1,7 +1,8 @@
 #include "tools/aurora-ctl/output.h"
 
-#include <nlohmann/json.hpp>
 #include <sstream>
+
+#include <nlohmann/json.hpp>
 
 #include "tests/support/test.h"
 #include "tools/aurora-ctl/documents.h"
@@ -13,7 +14,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 TEST_CASE("a table aligns by characters, shows null as a dash and hides wide columns") {
-  const Json rows = Json::parse(R"([{"n":"é","l":["a","b"],"r":{"x":5}},{"n":"long","l":null,"r":null}])");
+  const Json rows =
+      Json::parse(R"([{"n":"é","l":["a","b"],"r":{"x":5}},{"n":"long","l":null,"r":null}])");
   const std::vector<Column> columns = {{"N", "n"}, {"L", "l"}, {"X", "r.x", true}};
   std::ostringstream narrow;
   Print(narrow, Format::kTable, rows, rows, columns);
@@ -28,7 +30,8 @@ TEST_CASE("control characters never reach the terminal") {
 }
 
 TEST_CASE("YAML output reads back as the same value") {
-  const Json body = Json::parse(R"({"kind":"K","name":"no: \"x\"","spec":{"a":[],"b":[{"c":1,"d":null},"y"],"true":{},
+  const Json body = Json::parse(
+      R"({"kind":"K","name":"no: \"x\"","spec":{"a":[],"b":[{"c":1,"d":null},"y"],"true":{},
       "n":"- x","m":[[1,2],[3]],"t":"true"}})");
   const auto back = ParseDocuments(ToYaml(body), "");
   INFO(ToYaml(body));
@@ -39,10 +42,17 @@ TEST_CASE("YAML output reads back as the same value") {
 
 TEST_CASE("every gRPC answer has its documented exit code and a next step") {
   using C = grpc::StatusCode;
-  const std::vector<std::pair<C, int>> codes = {
-      {C::OK, 0},        {C::UNAVAILABLE, 3},     {C::DEADLINE_EXCEEDED, 3}, {C::UNAUTHENTICATED, 4},
-      {C::PERMISSION_DENIED, 4}, {C::NOT_FOUND, 5}, {C::ALREADY_EXISTS, 6},  {C::ABORTED, 6},
-      {C::FAILED_PRECONDITION, 6}, {C::INVALID_ARGUMENT, 1}, {C::INTERNAL, 1}};
+  const std::vector<std::pair<C, int>> codes = {{C::OK, 0},
+                                                {C::UNAVAILABLE, 3},
+                                                {C::DEADLINE_EXCEEDED, 3},
+                                                {C::UNAUTHENTICATED, 4},
+                                                {C::PERMISSION_DENIED, 4},
+                                                {C::NOT_FOUND, 5},
+                                                {C::ALREADY_EXISTS, 6},
+                                                {C::ABORTED, 6},
+                                                {C::FAILED_PRECONDITION, 6},
+                                                {C::INVALID_ARGUMENT, 1},
+                                                {C::INTERNAL, 1}};
   for (const auto& [code, exit] : codes) {
     CHECK(ExitCodeOf(grpc::Status(code, "m")) == exit);
     if (code != C::OK) {
