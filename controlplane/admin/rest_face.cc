@@ -1,0 +1,189 @@
+#include "controlplane/admin/rest_face.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
+#include "controlplane/admin/rest_call.h"
+#include "shared/uv/timer.h"
+
+namespace aurora::admin {
+namespace {
+
+constexpr std::string_view kPrefix = "/admin/api/v1/";
+
+absl::StatusOr<std::map<std::string, std::string>> ParseQuery(std::string_view query, std::string_view known) {
+  std::map<std::string, std::string> out;
+  const std::vector<std::string> names = absl::StrSplit(Absl(known), ' ', absl::SkipEmpty());
+  for (const absl::string_view piece : absl::StrSplit(Absl(query), '&', absl::SkipEmpty())) {
+    const std::string_view pair = Std(piece);
+    const size_t equals = std::min(pair.find('='), pair.size());
+    AURORA_ASSIGN_OR_RETURN(std::string name, rest::PercentDecode(pair.substr(0, equals), true));
+    AURORA_ASSIGN_OR_RETURN(
+        std::string value,
+        rest::PercentDecode(equals < pair.size() ? pair.substr(equals + 1) : std::string_view(), true));
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
+      return InvalidArgument(name + ": unknown query parameter" +
+                             (names.empty() ? " (there are none here)" : "; known here: " + std::string(known)));
+    }
+    if (!out.emplace(name, std::move(value)).second) {
+      return InvalidArgument(name + ": given twice");
+    }
+  }
+  return out;
+}
+
+bool IsJson(std::string_view content_type) {
+  const std::string_view type = content_type.substr(0, content_type.find(';'));
+  return absl::EqualsIgnoreCase(absl::StripAsciiWhitespace(Absl(type)), "application/json");
+}
+
+}  // namespace
+
+struct RestFace::State {
+  State(uv::Loop& l, uv::Mailbox& m, Options o)
+      : loop(l), mailbox(m), options(std::move(o)), timer(l, [this] { AnswerDelayed(); }) {}
+
+  void Handle(const httpd::Request& request, const httpd::Responder& responder);
+  void Refuse(const absl::Status& status, const httpd::Responder& responder);
+  void AnswerDelayed();
+  void Dispatch(const rest::Route& route, std::string_view captured, const httpd::Request& request,
+                const httpd::Responder& responder);
+  httpd::Response Error(const absl::Status& status) const {
+    return rest::ErrorResponse(status, options.store_open());
+  }
+
+  struct Delayed {
+    Instant due;
+    httpd::Responder responder;
+    httpd::Response response;
+  };
+  uv::Loop& loop;
+  uv::Mailbox& mailbox;
+  Options options;
+  std::vector<Delayed> delayed;  // by due
+  uv::Timer timer;
+};
+
+// A wrong token waits for its answer; right ones never wait behind it.
+void RestFace::State::Refuse(const absl::Status& status, const httpd::Responder& responder) {
+  httpd::Response response = Error(status);
+  if (!absl::IsUnauthenticated(status)) {
+    responder.Send(std::move(response));
+    return;
+  }
+  response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"aurora admin\"");
+  if (delayed.size() >= kLoginsDelayed) {
+    responder.Send(rest::ErrorResponse({429, "rate_limit_error", "too_many_failed_logins"},
+                                       "too many requests with a wrong admin token; try again in a second", ""));
+    return;
+  }
+  delayed.push_back({uv::Loop::Now() + kLoginDelay, responder, std::move(response)});
+  if (delayed.size() == 1) {
+    timer.StartAt(delayed.front().due);
+  }
+}
+
+void RestFace::State::AnswerDelayed() {
+  const Instant now = uv::Loop::Now();
+  size_t n = 0;
+  while (n < delayed.size() && delayed[n].due <= now) {
+    delayed[n].responder.Send(std::move(delayed[n].response));
+    ++n;
+  }
+  delayed.erase(delayed.begin(), delayed.begin() + static_cast<std::ptrdiff_t>(n));
+  if (!delayed.empty()) {
+    timer.StartAt(delayed.front().due);
+  }
+}
+
+void RestFace::State::Handle(const httpd::Request& request, const httpd::Responder& responder) {
+  const std::string_view path = request.path;
+  if (const absl::Status admitted = options.token->Check(request.Header("authorization")); !admitted.ok()) {
+    Refuse(admitted, responder);
+    return;
+  }
+  std::string allowed;
+  if (path.starts_with(kPrefix)) {
+    const http::Method method = request.method == http::Method::kHead ? http::Method::kGet : request.method;
+    for (const rest::Route& route : rest::Routes()) {
+      std::string_view captured;
+      if (!rest::Matches(route.pattern, path.substr(kPrefix.size()), &captured)) {
+        continue;
+      }
+      if (route.method == method) {
+        Dispatch(route, captured, request, responder);
+        return;
+      }
+      constexpr std::string_view kNames[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"};
+      const std::string_view name = kNames[static_cast<size_t>(route.method)];
+      if (!absl::StrContains(allowed, Absl(name))) {
+        allowed += (allowed.empty() ? "" : ", ") + std::string(name);
+      }
+    }
+  }
+  if (allowed.empty()) {
+    responder.Send(rest::ErrorResponse({404, "not_found_error", "unknown_path"},
+                                       "no such admin path; they begin with /admin/api/v1/", ""));
+    return;
+  }
+  httpd::Response response =
+      rest::ErrorResponse({405, "invalid_request_error", "method_not_allowed"}, "allowed here: " + allowed, "");
+  response.headers.emplace_back("Allow", allowed);
+  responder.Send(std::move(response));
+}
+
+void RestFace::State::Dispatch(const rest::Route& route, std::string_view captured, const httpd::Request& request,
+                               const httpd::Responder& responder) {
+  if (!request.body.empty() && !IsJson(request.Header("content-type"))) {
+    responder.Send(rest::ErrorResponse({415, "invalid_request_error", "unsupported_media_type"},
+                                       "send the body as Content-Type: application/json", ""));
+    return;
+  }
+  auto query = ParseQuery(request.query, route.query);
+  auto id = rest::PercentDecode(captured, false);
+  if (!query.ok() || !id.ok()) {
+    responder.Send(Error(!query.ok() ? query.status() : id.status()));
+    return;
+  }
+  rest::Call call;
+  call.handlers = options.handlers;
+  call.caller.actor = "token";
+  call.id = *std::move(id);
+  call.query = *std::move(query);
+  call.body = request.body;
+  // A reply may come from any thread; the socket is the loop's. A closed mailbox means that the client is gone too.
+  call.finish = [&box = mailbox, responder](httpd::Response response) {
+    (void)box.Post([responder, response = std::move(response)]() mutable { responder.Send(std::move(response)); });
+  };
+  call.error = [open = options.store_open](const absl::Status& status) { return rest::ErrorResponse(status, open()); };
+  route.run(std::move(call));
+}
+
+RestFace::RestFace(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+absl::StatusOr<std::unique_ptr<RestFace>> RestFace::Open(uv::Loop& loop, uv::Mailbox& mailbox, Options options) {
+  const httpd::Server::Options http = options.http;
+  std::unique_ptr<RestFace> face(new RestFace(std::make_unique<State>(loop, mailbox, std::move(options))));
+  auto server = httpd::Server::Open(loop, http, [state = face->state_.get()](const httpd::Request& request,
+                                                                             const httpd::Responder& responder) {
+    state->Handle(request, responder);
+  });
+  if (!server.ok()) {
+    return WithContext("admin.rest_listen", server.status());
+  }
+  face->server_ = *std::move(server);
+  return face;
+}
+
+RestFace::~RestFace() = default;
+
+uint16_t RestFace::port() const { return server_->port(); }
+
+void RestFace::Drain(std::function<void()> drained) { server_->Drain(std::move(drained)); }
+
+}  // namespace aurora::admin

@@ -1,0 +1,46 @@
+// RestFace: the admin API as JSON over HTTP, below /admin/api/v1/.
+// Source: product contract, admin REST. Thread: the control loop's; replies come back to it through the Mailbox.
+// Units: bodies up to 1 MiB. Errors: {"error":{"type","message","param","code"}}; Open: as httpd::Server, naming the port.
+// Invariant: nothing is answered without the token but the request for one; a wrong token costs its sender kLoginDelay.
+// Requires: the mailbox and handlers outlive every reply; destroy on the loop's thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "controlplane/admin/handlers.h"
+#include "controlplane/admin/token.h"
+#include "shared/base/status.h"
+#include "shared/httpd/server.h"
+#include "shared/uv/mailbox.h"
+
+namespace aurora::admin {
+
+inline constexpr Duration kLoginDelay = Duration::Millis(300);
+// More wrong tokens than this waiting for their answer: 429 at once.
+inline constexpr size_t kLoginsDelayed = 64;
+
+class RestFace {
+ public:
+  struct Options {
+    httpd::Server::Options http;
+    Handlers* handlers = nullptr;
+    const TokenCheck* token = nullptr;
+    std::function<bool()> store_open;
+  };
+
+  static absl::StatusOr<std::unique_ptr<RestFace>> Open(uv::Loop& loop, uv::Mailbox& mailbox, Options options);
+  ~RestFace();
+
+  uint16_t port() const;
+  void Drain(std::function<void()> drained);
+
+ private:
+  struct State;
+  explicit RestFace(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+  std::unique_ptr<httpd::Server> server_;
+};
+
+}  // namespace aurora::admin

@@ -1,0 +1,338 @@
+#include "controlplane/node/node.h"
+
+#include <csignal>
+
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "controlplane/admin/call_counts.h"
+#include "controlplane/admin/grpc_face.h"
+#include "controlplane/admin/handlers.h"
+#include "controlplane/admin/rest_face.h"
+#include "controlplane/admin/token.h"
+#include "controlplane/kinds/resolve.h"
+#include "controlplane/node/ops.h"
+#include "controlplane/node/propagation.h"
+#include "controlplane/store/store.h"
+#include "shared/crypto/encoding.h"
+#include "shared/crypto/random.h"
+#include "shared/log/log.h"
+#include "shared/rolepage/control_page.h"
+#include "shared/rolepage/lock_file.h"
+
+namespace aurora::node {
+namespace {
+
+constexpr size_t kMailboxMax = 65'536;
+constexpr Duration kGrpcGrace = Duration::Seconds(2);
+constexpr Duration kDrainMax = Duration::Seconds(5);
+constexpr Duration kLivenessEvery = Duration::Seconds(1);
+
+// A predecessor may still be letting go: what it holds is worth waiting for, anything else is not.
+template <class F>
+auto TakeOver(const F& attempt) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(kTakeOver.micros());
+  while (true) {
+    auto result = attempt();
+    const bool held = absl::IsUnavailable(result.status()) || absl::IsAlreadyExists(result.status());
+    if (!held || std::chrono::steady_clock::now() >= until) {
+      return result;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
+absl::Status MakeDirectory(std::string_view setting, const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    return absl::OkStatus();
+  }
+  // 0700 by the process's umask.
+  if (!std::filesystem::create_directories(path, error) && error) {
+    return InvalidArgument(std::string(setting) + " = " + path + ": cannot be made: " + error.message());
+  }
+  return absl::OkStatus();
+}
+
+// Not 0, and within what SQLite's integers hold.
+uint64_t RandomEpoch() {
+  uint64_t epoch = 0;
+  while (epoch == 0) {
+    const std::string bytes = crypto::RandomBytes(sizeof(epoch));
+    std::memcpy(&epoch, bytes.data(), sizeof(epoch));
+    epoch >>= 1;
+  }
+  return epoch;
+}
+
+int64_t UnixMs() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+store::ResolveTable Resolvers() {
+  store::ResolveTable table;
+  for (const kinds::Kind& kind : kinds::All()) {
+    table[std::string(kind.name)] = [resolve = kind.resolve](std::string_view, std::string_view,
+                                                             const replication::Row& row) { return resolve(row); };
+  }
+  return table;
+}
+
+void LogStoreState(const store::StoreState& state) {
+  const std::string_view name = store::StateName(state.state);
+  if (state.state == store::State::kOpen || state.state == store::State::kStopped) {
+    log::Info("store state", {{"state", name}});
+  } else {
+    log::Error("the store takes no writes", {{"state", name}, {"reason", state.reason}});
+  }
+}
+
+}  // namespace
+
+class Node::Impl {
+ public:
+  Impl(config::Config config, std::string version)
+      : config_(std::move(config)),
+        version_(std::move(version)),
+        token_(config_.admin.master_key),
+        counts_(std::make_shared<admin::CallCounts>()),
+        registry_("controlplane", version_, version_),
+        mailbox_(loop_, kMailboxMax),
+        liveness_(loop_, [this] { LookAtDataPlane(); }),
+        drain_limit_(loop_, [this] { Stop("drain took too long"); }) {}
+  ~Impl();
+
+  absl::Status Open();
+  int Run();
+
+ private:
+  absl::Status OpenState();
+  absl::Status OpenFaces();
+  admin::Deps HandlerDeps();
+  admin::NodeFacts Facts() const;
+  std::vector<std::string> NotReady() const;
+  bool StoreOpen() const { return store_->state().state == store::State::kOpen; }
+  void LookAtDataPlane();
+  void OnSignal(int signum);
+  void FaceDrained();
+  void Stop(std::string_view why);
+
+  const config::Config config_;
+  const std::string version_;
+  const Instant started_ = uv::Loop::Now();
+  const uint64_t epoch_ = RandomEpoch();
+  const admin::TokenCheck token_;
+  const std::shared_ptr<admin::CallCounts> counts_;
+  metrics::Registry registry_;
+  std::optional<rolepage::LockFile> lock_;
+  uv::Loop loop_;
+  uv::Mailbox mailbox_;
+  uv::Timer liveness_;
+  uv::Timer drain_limit_;
+  std::vector<std::unique_ptr<uv::Signal>> signals_;
+  std::unique_ptr<rolepage::ControlPage> page_;
+  std::unique_ptr<PropagationWatch> propagation_;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<admin::Handlers> handlers_;
+  std::shared_ptr<NodeMetrics> metrics_;
+  std::unique_ptr<OpsServer> ops_;
+  std::unique_ptr<admin::RestFace> rest_;
+  std::unique_ptr<admin::GrpcFace> grpc_;
+  std::thread grpc_shutdown_;
+  bool data_plane_up_ = false;
+  bool draining_ = false;
+  int faces_open_ = 0;
+};
+
+// Callers first, then who answers them: nothing replies into something gone.
+Node::Impl::~Impl() {
+  if (grpc_shutdown_.joinable()) {
+    grpc_shutdown_.join();
+  }
+  grpc_.reset();
+  rest_.reset();
+  ops_.reset();
+  if (metrics_ != nullptr) {
+    metrics_.reset();
+  }
+  store_.reset();
+  handlers_.reset();
+  mailbox_.Close();
+}
+
+absl::Status Node::Impl::Open() {
+  AURORA_RETURN_IF_ERROR(OpenState());
+  return OpenFaces();
+}
+
+absl::Status Node::Impl::OpenState() {
+  const config::Storage& storage = config_.storage;
+  AURORA_RETURN_IF_ERROR(MakeDirectory("storage.state_dir", storage.state_dir));
+  AURORA_RETURN_IF_ERROR(MakeDirectory("storage.runtime_dir", storage.runtime_dir));
+  auto lock = TakeOver([&] { return rolepage::LockFile::Acquire(storage.state_dir + "/controlplane.lock"); });
+  AURORA_RETURN_IF_ERROR(WithContext("another control plane uses this state directory", lock.status()));
+  lock_.emplace(*std::move(lock));
+  AURORA_ASSIGN_OR_RETURN(
+      page_, TakeOver([&] { return rolepage::ControlPage::Open(storage.runtime_dir + "/role.page"); }));
+  if (!page_->rewritten().empty()) {
+    log::Info("role page header rewritten", {{"why", page_->rewritten()}});
+  }
+  data_plane_up_ = page_->DataPlaneAlive();
+  propagation_ = std::make_unique<PropagationWatch>(loop_, mailbox_, *page_, epoch_, config_.cluster.node_id);
+
+  store::StoreOptions options;
+  options.path = storage.state_dir + "/aurora.db";
+  options.fresh_node_uid = crypto::HexLower(crypto::RandomBytes(16));
+  options.epoch = epoch_;
+  options.resolve = Resolvers();
+  options.on_state = LogStoreState;
+  const std::string db_path = options.path;
+  store_ = std::make_unique<store::Store>(std::move(options));
+  metrics_ = std::make_shared<NodeMetrics>(*store_, *page_, db_path);
+  registry_.Add(metrics_);
+  registry_.Add(counts_);
+  handlers_ = std::make_unique<admin::Handlers>(HandlerDeps());
+  return absl::OkStatus();
+}
+
+admin::Deps Node::Impl::HandlerDeps() {
+  admin::Deps deps;
+  deps.store = store_.get();
+  deps.config = &config_;
+  deps.enforcement.now = [watch = propagation_.get()](uint64_t seq) { return watch->Now(seq); };
+  deps.enforcement.wait = [watch = propagation_.get()](uint64_t seq, Duration timeout,
+                                                       std::function<void(v1::Propagation)> done) {
+    watch->Wait(seq, timeout, std::move(done));
+  };
+  deps.facts = [this] { return Facts(); };
+  deps.unix_ms = UnixMs;
+  deps.traffic_path = config_.storage.state_dir + "/traffic.db";
+  return deps;
+}
+
+absl::Status Node::Impl::OpenFaces() {
+  const config::HostPort& rest = config_.admin.rest_listen;
+  // admin.tls is gRPC's; the REST server speaks none.
+  if (!config::IsLoopbackHost(rest.host) && !config_.admin.allow_insecure) {
+    return InvalidArgument("admin.rest_listen = " + rest.ToString() +
+                           " would send the admin token in clear: use a loopback address behind a TLS proxy, or set "
+                           "admin.allow_insecure = true");
+  }
+  AURORA_ASSIGN_OR_RETURN(ops_, TakeOver([&] {
+                            return OpsServer::Open(loop_, mailbox_, config_.metrics.controlplane_listen,
+                                                   {store_.get(), &registry_, metrics_, [this] { return NotReady(); }});
+                          }));
+  AURORA_ASSIGN_OR_RETURN(rest_, TakeOver([&] {
+                            admin::RestFace::Options options;
+                            options.http.host = rest.host;
+                            options.http.port = rest.port;
+                            options.handlers = handlers_.get();
+                            options.token = &token_;
+                            options.store_open = [this] { return StoreOpen(); };
+                            return admin::RestFace::Open(loop_, mailbox_, std::move(options));
+                          }));
+  AURORA_ASSIGN_OR_RETURN(grpc_, TakeOver([&] {
+                            return admin::GrpcFace::Open({config_.admin, handlers_.get(), &token_, counts_.get()});
+                          }));
+  faces_open_ = 2;
+  return absl::OkStatus();
+}
+
+// Any thread.
+admin::NodeFacts Node::Impl::Facts() const {
+  admin::NodeFacts facts;
+  facts.version = version_;
+  facts.uptime_seconds = (uv::Loop::Now() - started_).micros() / 1'000'000;
+  const std::optional<rolepage::DataState> data = page_->Data();
+  facts.data_plane = !data.has_value() ? "down" : data->draining ? "draining" : "up";
+  if (data.has_value() && data->applied.epoch == epoch_) {
+    facts.applied_seq = static_cast<int64_t>(data->applied.seq);
+  }
+  return facts;
+}
+
+std::vector<std::string> Node::Impl::NotReady() const {
+  std::vector<std::string> reasons;
+  if (draining_) {
+    reasons.emplace_back("draining: the process was asked to end");
+  }
+  const store::StoreState state = store_->state();
+  if (state.state != store::State::kOpen) {
+    reasons.push_back("store " + std::string(store::StateName(state.state)) +
+                      (state.reason.empty() ? "" : ": " + state.reason));
+  }
+  return reasons;
+}
+
+void Node::Impl::LookAtDataPlane() {
+  const bool up = page_->DataPlaneAlive();
+  if (up != data_plane_up_) {
+    data_plane_up_ = up;
+    up ? log::Info("data plane is up") : log::Warn("data plane is down");
+  }
+}
+
+int Node::Impl::Run() {
+  for (const int signum : {SIGTERM, SIGINT}) {
+    signals_.push_back(std::make_unique<uv::Signal>(loop_, signum, [this, signum] { OnSignal(signum); }));
+  }
+  liveness_.StartRepeating(kLivenessEvery);
+  log::Info("control plane is up", {{"version", version_},
+                                    {"grpc_port", grpc_->port()},
+                                    {"rest_port", rest_->port()},
+                                    {"metrics_port", ops_->port()},
+                                    {"socket", config_.admin.socket},
+                                    {"data_plane_up", data_plane_up_}});
+  loop_.Run();
+  return 0;
+}
+
+// Running -> draining (waits answered, faces finish what they have) -> stopped.
+void Node::Impl::OnSignal(int signum) {
+  if (draining_) {
+    Stop("second signal");
+    return;
+  }
+  draining_ = true;
+  log::Info("draining", {{"signal", signum}});
+  propagation_->Stop();
+  drain_limit_.Start(kDrainMax);
+  rest_->Drain([this] { FaceDrained(); });
+  // gRPC's Shutdown blocks, and the calls it waits for may need this loop.
+  grpc_shutdown_ = std::thread([this]() noexcept {
+    grpc_->Shutdown(kGrpcGrace);
+    (void)mailbox_.Post([this] { FaceDrained(); });
+  });
+}
+
+void Node::Impl::FaceDrained() {
+  if (--faces_open_ == 0) {
+    Stop("drained");
+  }
+}
+
+void Node::Impl::Stop(std::string_view why) {
+  log::Info("stopping", {{"why", why}});
+  loop_.Stop();
+}
+
+Node::Node(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Node::~Node() = default;
+
+absl::StatusOr<std::unique_ptr<Node>> Node::Open(config::Config config, std::string version) {
+  std::unique_ptr<Node> node(new Node(std::make_unique<Impl>(std::move(config), std::move(version))));
+  AURORA_RETURN_IF_ERROR(node->impl_->Open());
+  return node;
+}
+
+int Node::Run() { return impl_->Run(); }
+
+}  // namespace aurora::node
