@@ -47,9 +47,10 @@ bool CanDiscover(const model::Provider& provider) {
 std::string_view ModelListPath(const model::Provider& provider) {
   switch (provider.dialect) {
     case model::Dialect::kAnthropic:
-      return provider.base_path.ends_with("/v1") ? "/models" : "/v1/models";
+      // The default page holds 20.
+      return provider.base_path.ends_with("/v1") ? "/models?limit=1000" : "/v1/models?limit=1000";
     case model::Dialect::kGemini:
-      return "/v1beta/models";
+      return "/v1beta/models?pageSize=1000";  // the default page holds 50
     case model::Dialect::kOpenAi:
       return provider.base_path.empty() ? "/v1/models" : "/models";
   }

@@ -252,6 +252,11 @@ absl::StatusOr<std::string> Get(const model::Provider& provider, std::string_vie
     if (!provider.credentials.empty()) {
       request += provider.credentials.front().header_lines;
     }
+    // Anthropic refuses a request without a version; for clients' requests the exchange adds it.
+    if (provider.dialect == model::Dialect::kAnthropic &&
+        provider.constant_lines.find("anthropic-version:") == std::string::npos) {
+      request += "anthropic-version: 2023-06-01\r\n";
+    }
     request += "Accept: application/json\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n";
     AURORA_RETURN_IF_ERROR(channel.Write(request));
     return ReadAnswer(channel);
