@@ -263,6 +263,9 @@ void Process::Published(std::shared_ptr<const model::Snapshot> snapshot) {
                          .count());
   ops_->SetPolicyProblem("");
   std::lock_guard lock(mutex_);
+  if (published_.empty()) {
+    log::Info("policy loaded", {{"seq", snapshot->seq}, {"providers", snapshot->catalog->providers.size()}});
+  }
   published_.push_back(std::move(snapshot));
 }
 
