@@ -84,20 +84,37 @@ absl::Status Time(const Call& call, const std::string& name, google::protobuf::T
   return absl::OkStatus();
 }
 
-// The body as an entity; the field that names it comes from the path and may only repeat it.
+// A field the path names: the body may only repeat it.
+template <class Entity>
+absl::Status SetFromPath(const char* name, const std::string& value, Entity* entity) {
+  const google::protobuf::FieldDescriptor* field = Entity::descriptor()->FindFieldByName(name);
+  const std::string given = entity->GetReflection()->GetString(*entity, field);
+  if (!given.empty() && given != value) {
+    return InvalidArgument(std::string(name) + ": differs from the one in the path");
+  }
+  entity->GetReflection()->SetString(entity, field, value);
+  return absl::OkStatus();
+}
+
+// The body as an entity, named by the path. Answers the fields that the body holds.
 template <class Entity>
 absl::StatusOr<std::vector<std::string>> Body(const Call& call, const char* id_field, Entity* entity) {
   AURORA_ASSIGN_OR_RETURN(std::vector<std::string> fields, protojson::FromJsonText(call.body, entity));
   if (id_field == nullptr) {
     return fields;
   }
-  const google::protobuf::FieldDescriptor* field = Entity::descriptor()->FindFieldByName(id_field);
-  const std::string given = entity->GetReflection()->GetString(*entity, field);
-  if (!given.empty() && given != call.id) {
-    return InvalidArgument(std::string(id_field) + ": differs from the one in the path");
-  }
-  entity->GetReflection()->SetString(entity, field, call.id);
   std::erase(fields, id_field);
+  if constexpr (std::is_same_v<Entity, v1::Model>) {
+    // A model's path is "provider/id"; the id may hold further slashes.
+    const size_t slash = call.id.find('/');
+    if (slash == std::string::npos) {
+      return InvalidArgument("id: the path must be models/PROVIDER/ID");
+    }
+    AURORA_RETURN_IF_ERROR(SetFromPath("provider", call.id.substr(0, slash), entity));
+    AURORA_RETURN_IF_ERROR(SetFromPath(id_field, call.id.substr(slash + 1), entity));
+  } else {
+    AURORA_RETURN_IF_ERROR(SetFromPath(id_field, call.id, entity));
+  }
   return fields;
 }
 

@@ -1,0 +1,248 @@
+// The REST face over HTTP and a real store: bodies byte for byte, statuses, and who is let in.
+#include "controlplane/admin/rest_face.h"
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "controlplane/admin/rest_call.h"
+#include "tests/controlplane/admin/face_fixture.h"
+
+namespace aurora::admin {
+namespace {
+
+using testing::Http;
+using testing::HttpAnswer;
+
+constexpr std::string_view kPropagation =
+    R"("propagation":{"members":1,"enforced":0,"pending":[],"unreachable":[],"not_serving":["local"]}})";
+
+class Rest {
+ public:
+  explicit Rest(std::string_view master_key = testing::kMasterKey) : token_(crypto::Secret(master_key)) {
+    loop_.On([this] {
+      RestFace::Options options;
+      options.handlers = &backend_.handlers();
+      options.token = &token_;
+      options.store_open = [this] { return backend_.store().state().state == store::State::kOpen; };
+      auto face = RestFace::Open(loop_.loop(), loop_.mailbox(), std::move(options));
+      REQUIRE(face.ok());
+      face_ = *std::move(face);
+      port_ = face_->port();
+    });
+  }
+  ~Rest() {
+    loop_.On([this] { face_.reset(); });
+    backend_.End();
+  }
+
+  HttpAnswer Call(const std::string& method, const std::string& path, const std::string& body = "",
+                  const std::string& headers = "Content-Type: application/json\r\n") const {
+    return Http(port_, method, "/admin/api/v1/" + path,
+                "Authorization: Bearer " + std::string(testing::kMasterKey) + "\r\n" + headers, body);
+  }
+  HttpAnswer Anonymous(const std::string& headers) const {
+    return Http(port_, "GET", "/admin/api/v1/cluster/status", headers);
+  }
+  testing::Backend& backend() { return backend_; }
+  uint16_t port() const { return port_; }
+
+ private:
+  testing::Backend backend_;
+  TokenCheck token_;
+  testing::LoopThread loop_;
+  std::unique_ptr<RestFace> face_;
+  uint16_t port_ = 0;
+};
+
+std::string Code(const HttpAnswer& answer) {
+  const auto body = nlohmann::json::parse(answer.body, nullptr, false);
+  REQUIRE(body.is_object());
+  REQUIRE(body.contains("error"));
+  REQUIRE(body["error"].size() == 4);
+  return body["error"]["code"].get<std::string>();
+}
+
+TEST_CASE("the cluster status of a node without a cluster has exactly one field") {
+  const Rest rest;
+  const HttpAnswer answer = rest.Call("GET", "cluster/status");
+  CHECK(answer.status == 200);
+  CHECK(answer.body == R"({"enabled":false})");
+  CHECK(answer.head.find("application/json") != std::string::npos);
+}
+
+TEST_CASE("a created key is answered with 201, its secret once and the propagation beside its fields") {
+  const Rest rest;
+  const HttpAnswer created = rest.Call("POST", "auth-keys", R"({"id":"k1","name":"ci","user_path":"/team"})");
+  REQUIRE(created.status == 201);
+  auto body = nlohmann::ordered_json::parse(created.body);
+  CHECK(body["value"].get<std::string>().starts_with("sk_aur_"));
+  CHECK(created.body.ends_with(kPropagation));
+  const std::string redacted = body["redacted_value"];
+
+  const std::string entity =
+      R"({"id":"k1","name":"ci","description":"","user_path":"/team","allowed_providers":null,"allowed_models":null,)"
+      R"("denied_models":[],"rate_limits":{"requests_per_minute":0,"requests_per_day":0,"tokens_per_minute":0,)"
+      R"("tokens_per_day":0,"concurrent_requests":0},"expires_at":null,"enabled":true,"deactivated_at":null,)"
+      R"("redacted_value":")" +
+      redacted + R"(","created_at":"2023-11-14T22:13:20Z","updated_at":"2023-11-14T22:13:20Z"})";
+  CHECK(rest.Call("GET", "auth-keys/k1").body == entity);
+  CHECK(rest.Call("GET", "auth-keys").body == R"({"auth_keys":[)" + entity + R"(],"next_page_token":""})");
+}
+
+TEST_CASE("PATCH changes the fields its body names and PUT all that a caller may set") {
+  const Rest rest;
+  REQUIRE(rest.Call("POST", "auth-keys", R"({"id":"k1","name":"ci","description":"old"})").status == 201);
+
+  const HttpAnswer patched = rest.Call("PATCH", "auth-keys/k1", R"({"name":"new"})");
+  REQUIRE(patched.status == 200);
+  auto body = nlohmann::json::parse(patched.body);
+  CHECK(body["name"] == "new");
+  CHECK(body["description"] == "old");
+  CHECK_FALSE(body.contains("value"));
+
+  // What was read may be put back whole, the server's own fields included.
+  body.erase("propagation");
+  body.erase("description");
+  const HttpAnswer put = rest.Call("PUT", "auth-keys/k1", body.dump());
+  REQUIRE(put.status == 200);
+  CHECK(nlohmann::json::parse(put.body)["description"] == "");
+}
+
+TEST_CASE("rotating shows a new secret, deactivating and deleting answer what they should") {
+  const Rest rest;
+  REQUIRE(rest.Call("POST", "auth-keys", R"({"id":"k1","name":"ci"})").status == 201);
+  const HttpAnswer rotated = rest.Call("POST", "auth-keys/k1/rotate?wait=local", R"({"overlap_seconds":60})");
+  CHECK(rotated.status == 200);
+  CHECK(nlohmann::json::parse(rotated.body)["value"].get<std::string>().starts_with("sk_aur_"));
+  CHECK(rest.Call("POST", "auth-keys/k1/rotate", R"({"id":"k2"})").status == 400);
+  const HttpAnswer ended = rest.Call("POST", "auth-keys/k1/deactivate");
+  CHECK(ended.status == 200);
+  CHECK(nlohmann::json::parse(ended.body)["deactivated_at"].is_string());
+  const HttpAnswer deleted = rest.Call("DELETE", "auth-keys/k1");
+  CHECK(deleted.status == 200);
+  CHECK(deleted.body == "{" + std::string(kPropagation));
+  CHECK(rest.Call("GET", "auth-keys/k1").status == 404);
+}
+
+TEST_CASE("a model's id may hold its slash as it is or encoded") {
+  const Rest rest;
+  const std::string spec = R"({"upstream_id":"gpt-4o"})";
+  CHECK(rest.Call("PUT", "models/openai/gpt-4o", spec).status == 201);
+  CHECK(rest.Call("PUT", "models/openai%2Fgpt-4o", spec).status == 200);
+  const HttpAnswer got = rest.Call("GET", "models/openai%2fgpt-4o");
+  CHECK(got.body ==
+        R"({"id":"gpt-4o","provider":"openai","upstream_id":"gpt-4o","display_name":"","context_window":0,)"
+        R"("max_output_tokens":0,"capabilities":[],"modalities":[],"enabled":true,)"
+        R"("created_at":"2023-11-14T22:13:20Z","updated_at":"2023-11-14T22:13:20Z"})");
+  CHECK(rest.Call("PUT", "models/openai/gpt-4o", R"({"id":"gpt-4o","provider":"openai","upstream_id":"gpt-4o"})")
+            .status == 200);
+  CHECK(rest.Call("PUT", "models/openai/gpt-4o", R"({"provider":"x"})").status == 400);
+  CHECK(rest.Call("PUT", "models/gpt-4o", spec).status == 400);
+  CHECK(rest.Call("PUT", "models/openai/org/m", spec).status == 201);
+  CHECK(nlohmann::json::parse(rest.Call("GET", "models/openai/org/m").body)["id"] == "org/m");
+  CHECK(rest.Call("DELETE", "models/openai/gpt-4o").body == "{" + std::string(kPropagation));
+}
+
+TEST_CASE("the selector of everything is a slash, and overrides are written by it") {
+  const Rest rest;
+  const HttpAnswer put = rest.Call("PUT", "model-overrides/%2F", R"({"enabled":false,"user_paths":["/a"]})");
+  CHECK(put.status == 201);
+  CHECK(put.body == R"({"selector":"/","enabled":false,"user_paths":["/a"],"created_at":"2023-11-14T22:13:20Z",)"
+                    R"("updated_at":"2023-11-14T22:13:20Z",)" +
+                        std::string(kPropagation));
+}
+
+TEST_CASE("a provider of the environment cannot be written: 409") {
+  const Rest rest;
+  const HttpAnswer put =
+      rest.Call("PUT", "providers/openai", R"({"type":"openai","base_url":"https://other.example.com"})");
+  CHECK(put.status == 409);
+  CHECK(nlohmann::json::parse(rest.Call("GET", "providers/openai").body)["source"] == "environment");
+}
+
+TEST_CASE("mistakes are answered with the status and the code they deserve") {
+  const Rest rest;
+  CHECK(Code(rest.Call("GET", "nothing")) == "unknown_path");
+  CHECK(rest.Call("GET", "nothing").status == 404);
+  const HttpAnswer method = rest.Call("PATCH", "providers/openai", "{}");
+  CHECK(method.status == 405);
+  CHECK(method.head.find("Allow: GET, PUT, DELETE") != std::string::npos);
+  CHECK(rest.Call("POST", "auth-keys", "name=x", "Content-Type: text/plain\r\n").status == 415);
+  CHECK(rest.Call("POST", "auth-keys", "{").status == 400);
+  CHECK(rest.Call("GET", "events?limit=3").status == 400);
+  CHECK(rest.Call("GET", "auth-keys?page_size=2&page_size=3").status == 400);
+  CHECK(rest.Call("GET", "auth-keys?page_size=-1").status == 400);
+  CHECK(rest.Call("POST", "auth-keys?wait=some", R"({"name":"x"})").status == 400);
+  CHECK(rest.Call("GET", "usage/summary?since=yesterday").status == 400);
+  CHECK(rest.Call("GET", "auth-keys/%zz").status == 400);
+  CHECK(rest.Call("PUT", "aliases/a", R"({"name":"b","targets":[]})").status == 400);
+  const HttpAnswer unknown = rest.Call("POST", "auth-keys", R"({"nam":"x"})");
+  CHECK(unknown.status == 400);
+  CHECK(nlohmann::json::parse(unknown.body)["error"]["type"] == "invalid_request_error");
+  REQUIRE(rest.Call("POST", "auth-keys", R"({"id":"k1","name":"x"})").status == 201);
+  CHECK(rest.Call("POST", "auth-keys", R"({"id":"k1","name":"x"})").status == 409);
+}
+
+TEST_CASE("a body over the limit is refused before anything reads it") {
+  const Rest rest;
+  CHECK(rest.Call("POST", "auth-keys", std::string((1 << 20) + 1, ' ')).status == 413);
+}
+
+TEST_CASE("a store whose file is gone refuses writes with 503") {
+  Rest rest;
+  REQUIRE(std::filesystem::remove(rest.backend().dir().Path("aurora.db")));
+  const HttpAnswer answer = rest.Call("POST", "auth-keys", R"({"name":"x"})");
+  CHECK(answer.status == 503);
+  CHECK(Code(answer) == "store_unavailable");
+}
+
+TEST_CASE("without the token nothing is answered, and a wrong one waits") {
+  const Rest rest;
+  for (const std::string headers :
+       {"", "Authorization: Bearer wrong\r\n", "Authorization: Basic correct-horse-battery-staple\r\n",
+        "Authorization: Bearer correct-horse-battery-staple2\r\n", "X-Api-Key: correct-horse-battery-staple\r\n"}) {
+    const auto start = std::chrono::steady_clock::now();
+    const HttpAnswer answer = rest.Anonymous(headers);
+    CHECK(answer.status == 401);
+    CHECK(Code(answer) == "invalid_admin_token");
+    CHECK(answer.body.find("AURORA_MASTER_KEY") != std::string::npos);
+    CHECK(answer.head.find("WWW-Authenticate: Bearer") != std::string::npos);
+    CHECK(std::chrono::steady_clock::now() - start >= std::chrono::microseconds(kLoginDelay.micros()));
+  }
+  CHECK(rest.Anonymous("Authorization: bearer correct-horse-battery-staple\r\n").status == 200);
+}
+
+TEST_CASE("a node without a master key accepts no token, not even an empty one") {
+  const Rest rest("");
+  for (const std::string headers : {"", "Authorization: Bearer \r\n", "Authorization: Bearer x\r\n"}) {
+    const HttpAnswer answer = rest.Anonymous(headers);
+    CHECK(answer.status == 403);
+    CHECK(answer.body.find("set AURORA_MASTER_KEY") != std::string::npos);
+  }
+}
+
+TEST_CASE("patterns take one part, or everything, and never nothing") {
+  std::string_view captured;
+  CHECK(rest::Matches("a/:x", "a/b", &captured));
+  CHECK(captured == "b");
+  CHECK_FALSE(rest::Matches("a/:x", "a/b/c", &captured));
+  CHECK_FALSE(rest::Matches("a/:x", "a/", &captured));
+  CHECK(rest::Matches("a/:x/end", "a/b/end", &captured));
+  CHECK(captured == "b");
+  CHECK_FALSE(rest::Matches("a/:x/end", "a/end", &captured));
+  CHECK(rest::Matches("a/*x", "a/b/c/", &captured));
+  CHECK(captured == "b/c/");
+  CHECK_FALSE(rest::Matches("a", "a/", &captured));
+}
+
+TEST_CASE("percent-decoding refuses what is cut or not hex, and NUL") {
+  CHECK(*rest::PercentDecode("a%2Fb+c", false) == "a/b+c");
+  CHECK(*rest::PercentDecode("a+b%2b", true) == "a b+");
+  for (const char* bad : {"%", "%2", "a%2", "%g0", "%0g", "%00"}) {
+    CHECK(absl::IsInvalidArgument(rest::PercentDecode(bad, false).status()));
+  }
+}
+
+}  // namespace
+}  // namespace aurora::admin
