@@ -1,11 +1,11 @@
 // aurora-dataplane: the proxy in the request path. Flags, limits of the process, then Process.
-#include <sys/prctl.h>
-#include <sys/resource.h>
-
-#include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
 #include <string>
+
+#include <CLI/CLI.hpp>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "dataplane/main/process.h"
 #include "shared/log/log.h"
@@ -27,15 +27,17 @@ void SetProcessLimits() {
 aurora::log::Options LogOptions(const aurora::config::Config& config) {
   aurora::log::Options options;
   options.level = static_cast<aurora::log::Level>(config.log.level);
-  options.format =
-      config.log.format == aurora::config::LogFormat::kText ? aurora::log::Format::kText : aurora::log::Format::kJson;
+  options.format = config.log.format == aurora::config::LogFormat::kText
+                       ? aurora::log::Format::kText
+                       : aurora::log::Format::kJson;
   options.component = "dataplane";
   options.node_id = config.cluster.node_id;
   return options;
 }
 
 int Fail(std::string_view message) {
-  std::fprintf(stderr, "aurora-dataplane: %.*s\n", static_cast<int>(message.size()), message.data());
+  std::fprintf(stderr, "aurora-dataplane: %.*s\n", static_cast<int>(message.size()),
+               message.data());
   return 2;
 }
 
@@ -43,19 +45,24 @@ int Fail(std::string_view message) {
 
 int main(int argc, char** argv) {
   SetProcessLimits();
-  CLI::App app("Aurora data plane: serves the client API and forwards to providers.", "aurora-dataplane");
+  CLI::App app("Aurora data plane: serves the client API and forwards to providers.",
+               "aurora-dataplane");
   aurora::config::LoadOptions load;
   bool check = false;
   bool print = false;
-  app.add_option("--config", load.config_path, "Settings file (default /etc/aurora/aurora.toml if present)")
+  app.add_option("--config", load.config_path,
+                 "Settings file (default /etc/aurora/aurora.toml if present)")
       ->envname("AURORA_CONFIG");
   app.add_flag("--check-config", check, "Validate the settings and exit");
   app.add_flag("--print-config", print, "Print the settings in force, secrets hidden, and exit");
   app.set_version_flag("--version", std::string("aurora-dataplane ") + AURORA_VERSION);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+  // The library reports through exceptions; its macro turns them into an exit code.
+  const int parsed = [&]() -> int {
+    CLI11_PARSE(app, argc, argv);
+    return -1;
+  }();
+  if (parsed >= 0) {
+    return parsed == 0 ? 0 : 2;
   }
   load.environment = aurora::config::ProcessEnvironment();
   load.process = aurora::config::Process::kDataPlane;

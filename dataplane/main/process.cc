@@ -1,9 +1,5 @@
 #include "dataplane/main/process.h"
 
-#include <sched.h>
-#include <sys/stat.h>
-#include <time.h>
-
 #include <algorithm>
 #include <chrono>
 #include <csignal>
@@ -13,6 +9,10 @@
 #include <thread>
 #include <utility>
 
+#include <sched.h>
+#include <sys/stat.h>
+#include <time.h>
+
 #include "shared/crypto/random.h"
 #include "shared/log/log.h"
 
@@ -20,7 +20,8 @@ namespace aurora::server {
 namespace {
 
 constexpr Duration kTick = Duration::Millis(50);
-constexpr Duration kPatience = Duration::Seconds(2);  // for locks and ports of a process that was just killed
+constexpr Duration kPatience =
+    Duration::Seconds(2);  // for locks and ports of a process that was just killed
 
 uint64_t BoottimeNs() {
   timespec t{};
@@ -60,7 +61,9 @@ auto WithPatience(absl::StatusCode retried, F open) -> decltype(open()) {
 
 int64_t FileStamp(const std::string& path) {
   struct stat s {};
-  return stat(path.c_str(), &s) == 0 ? static_cast<int64_t>(s.st_mtim.tv_sec) * 1'000'000'000 + s.st_mtim.tv_nsec : 0;
+  return stat(path.c_str(), &s) == 0
+             ? static_cast<int64_t>(s.st_mtim.tv_sec) * 1'000'000'000 + s.st_mtim.tv_nsec
+             : 0;
 }
 
 ServerOptions OptionsFrom(const config::Config& config, OutboundProxy proxy, size_t loops) {
@@ -73,14 +76,17 @@ ServerOptions OptionsFrom(const config::Config& config, OutboundProxy proxy, siz
   options.exchange.node_id = config.cluster.node_id;
   options.head_timeout = config.server.limits.head_timeout;
   options.idle_timeout = config.server.limits.idle_timeout;
-  options.connections_max = std::max<size_t>(1, static_cast<size_t>(config.server.limits.connections_max) / loops);
+  options.connections_max =
+      std::max<size_t>(1, static_cast<size_t>(config.server.limits.connections_max) / loops);
   options.high_watermark_bytes = static_cast<size_t>(config.server.slow_client_watermark_bytes);
   options.low_watermark_bytes = options.high_watermark_bytes / 4;
   options.proxy = std::move(proxy);
   if (config.admin.ForwardOn(config.server.listen)) {
     model::Provider admin;
     admin.name = "admin";
-    admin.host = config::IsWildcardHost(config.admin.rest_listen.host) ? "127.0.0.1" : config.admin.rest_listen.host;
+    admin.host = config::IsWildcardHost(config.admin.rest_listen.host)
+                     ? "127.0.0.1"
+                     : config.admin.rest_listen.host;
     admin.port = config.admin.rest_listen.port;
     options.admin = std::move(admin);
   }
@@ -91,7 +97,8 @@ ServerOptions OptionsFrom(const config::Config& config, OutboundProxy proxy, siz
 
 Process::Process(config::Config config) : config_(std::move(config)) {}
 
-absl::StatusOr<std::unique_ptr<Process>> Process::Create(config::Config config, std::string_view version) {
+absl::StatusOr<std::unique_ptr<Process>> Process::Create(config::Config config,
+                                                         std::string_view version) {
   std::unique_ptr<Process> process(new Process(std::move(config)));
   AURORA_RETURN_IF_ERROR(process->Open(version));
   return process;
@@ -116,8 +123,9 @@ absl::Status Process::OpenDirectories() {
     std::error_code error;
     std::filesystem::create_directories(directory, error);
     if (error) {
-      return InvalidArgument(directory + ": " + error.message() +
-                             ": create it for this user or set storage.state_dir and storage.runtime_dir");
+      return InvalidArgument(
+          directory + ": " + error.message() +
+          ": create it for this user or set storage.state_dir and storage.runtime_dir");
     }
   }
   auto lock = WithPatience(absl::StatusCode::kUnavailable, [&] {
@@ -126,7 +134,8 @@ absl::Status Process::OpenDirectories() {
   AURORA_RETURN_IF_ERROR(lock.status());
   lock_.emplace(*std::move(lock));
   auto page = WithPatience(absl::StatusCode::kUnavailable, [&] {
-    return rolepage::DataPage::Open(config_.storage.runtime_dir + "/role.page", LoopCount(config_.server), RandomWord());
+    return rolepage::DataPage::Open(config_.storage.runtime_dir + "/role.page",
+                                    LoopCount(config_.server), RandomWord());
   });
   AURORA_RETURN_IF_ERROR(page.status());
   page_ = *std::move(page);
@@ -136,8 +145,9 @@ absl::Status Process::OpenDirectories() {
 absl::Status Process::StartWorkers() {
   const size_t loops = LoopCount(config_.server);
   AURORA_ASSIGN_OR_RETURN(OutboundProxy proxy, OutboundProxy::Create(config_.proxy));
-  AURORA_ASSIGN_OR_RETURN(Listeners listeners, BindListeners(config_.server.listen, static_cast<int>(loops), kPatience,
-                                                             "server.listen"));
+  AURORA_ASSIGN_OR_RETURN(
+      Listeners listeners,
+      BindListeners(config_.server.listen, static_cast<int>(loops), kPatience, "server.listen"));
   ops_ = std::make_unique<Ops>(loops);
   std::vector<std::shared_ptr<LoopMetrics>> counters;
   const ServerOptions options = OptionsFrom(config_, std::move(proxy), loops);
@@ -150,7 +160,9 @@ absl::Status Process::StartWorkers() {
     worker.metrics = counters.back();
     worker.ops = ops_.get();
     rings_.push_back(std::make_unique<metering::UsageRing>());
-    worker.usage = [ring = rings_.back().get()](const model::UsageRecord& record) { return ring->Push(record); };
+    worker.usage = [ring = rings_.back().get()](const model::UsageRecord& record) {
+      return ring->Push(record);
+    };
     worker.on_tick = [this](size_t index) { page_->CopyCloseSeq(index); };
     workers_.push_back(std::make_unique<Worker>(std::move(worker)));
   }
@@ -163,22 +175,25 @@ absl::Status Process::StartWorkers() {
   for (const auto& worker : workers_) {
     worker->Start();
   }
-  log::Info("listening", {{"address", config_.server.listen.host}, {"port", listeners.port}, {"loops", loops}});
+  log::Info("listening",
+            {{"address", config_.server.listen.host}, {"port", listeners.port}, {"loops", loops}});
   return absl::OkStatus();
 }
 
 absl::Status Process::OpenOps() {
   httpd::Server::Options options;
-  options.host = config::IsWildcardHost(config_.metrics.dataplane_listen.host) ? "0.0.0.0"
-                                                                              : config_.metrics.dataplane_listen.host;
+  options.host = config::IsWildcardHost(config_.metrics.dataplane_listen.host)
+                     ? "0.0.0.0"
+                     : config_.metrics.dataplane_listen.host;
   options.port = config_.metrics.dataplane_listen.port;
   auto server = WithPatience(absl::StatusCode::kAlreadyExists, [&] {
-    return httpd::Server::Open(loop_, options, [this](httpd::Request request, httpd::Responder responder) {
-      Answer(request, responder);
-    });
+    return httpd::Server::Open(
+        loop_, options,
+        [this](httpd::Request request, httpd::Responder responder) { Answer(request, responder); });
   });
   if (!server.ok()) {
-    return WithContext("metrics.dataplane_listen: stop who listens there or choose another address", server.status());
+    return WithContext("metrics.dataplane_listen: stop who listens there or choose another address",
+                       server.status());
   }
   httpd_ = *std::move(server);
   return absl::OkStatus();
@@ -192,10 +207,14 @@ void Process::Answer(const httpd::Request& request, const httpd::Responder& resp
                     .body = registry_->Render()});
   } else if (Ops::IsOpsPath(request.path)) {
     OpsAnswer answer = ops_->Answer(request.path, uv::Loop::Now());
-    responder.Send(
-        {.status = answer.status, .content_type = "application/json", .headers = {}, .body = std::move(answer.body)});
+    responder.Send({.status = answer.status,
+                    .content_type = "application/json",
+                    .headers = {},
+                    .body = std::move(answer.body)});
   } else {
-    responder.Send(404, "not found; here are /metrics, /livez, /readyz, /health, /active, /passive and /leader\n");
+    responder.Send(
+        404,
+        "not found; here are /metrics, /livez, /readyz, /health, /active, /passive and /leader\n");
   }
 }
 
@@ -207,7 +226,8 @@ void Process::StartMetering() {
   options.max_age = config_.storage.traffic_max_age;
   options.max_bytes = static_cast<uint64_t>(config_.storage.traffic_max_bytes);
   options.on_alarm = [](std::string_view why) {
-    why.empty() ? log::Info("usage is written again") : log::Error("usage is not written", {{"why", why}});
+    why.empty() ? log::Info("usage is written again")
+                : log::Error("usage is not written", {{"why", why}});
   };
   std::vector<metering::UsageRing*> rings;
   for (const auto& ring : rings_) {
@@ -219,7 +239,8 @@ void Process::StartMetering() {
 void Process::StartPolicy() {
   ops_->SetDiscovering(true);
   snapshot::DiscoveryOptions discovery;
-  discovery.on_models = [this](const std::string& provider, const std::vector<snapshot::DiscoveredModel>& models) {
+  discovery.on_models = [this](const std::string& provider,
+                               const std::vector<snapshot::DiscoveredModel>& models) {
     std::vector<std::string> names;
     for (const snapshot::DiscoveredModel& m : models) {
       names.push_back(m.id);
@@ -259,12 +280,14 @@ void Process::Published(std::shared_ptr<const model::Snapshot> snapshot) {
   }
   discovery_->SetCatalog(snapshot->catalog);
   source_->SetRevision(snapshot->revision);
-  source_->SetLoaded(std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+  source_->SetLoaded(std::chrono::duration_cast<std::chrono::seconds>(
+                         std::chrono::system_clock::now().time_since_epoch())
                          .count());
   ops_->SetPolicyProblem("");
   std::lock_guard lock(mutex_);
   if (published_.empty()) {
-    log::Info("policy loaded", {{"seq", snapshot->seq}, {"providers", snapshot->catalog->providers.size()}});
+    log::Info("policy loaded",
+              {{"seq", snapshot->seq}, {"providers", snapshot->catalog->providers.size()}});
   }
   published_.push_back(std::move(snapshot));
 }
@@ -301,8 +324,8 @@ absl::Status Process::LoadCertificate() {
 }
 
 void Process::ReloadCertificate() {
-  if (!config_.server.tls.enabled() ||
-      (FileStamp(config_.server.tls.cert) ^ FileStamp(config_.server.tls.key)) == certificate_stamp_) {
+  if (!config_.server.tls.enabled() || (FileStamp(config_.server.tls.cert) ^
+                                        FileStamp(config_.server.tls.key)) == certificate_stamp_) {
     return;
   }
   const absl::Status status = LoadCertificate();
@@ -352,11 +375,12 @@ void Process::Tick() {
   RetireSnapshots();
   ops_->SetDiscovering(!discovery_->first_round_done());
   source_->SetControlPlaneConnected(page_->ControlPlaneAlive());
-  if (config_.cluster.enabled && config_.cluster.failover_mode == config::FailoverMode::kActivePassive) {
+  if (config_.cluster.enabled &&
+      config_.cluster.failover_mode == config::FailoverMode::kActivePassive) {
     const auto leader = page_->leader();
     ops_->SetRole(page_->GateOpen(BoottimeNs()),
-                  R"({"enabled":true,"leader_id":")" + (leader ? leader->node_id : std::string()) + R"(","term":)" +
-                      std::to_string(leader ? leader->term : 0) + "}");
+                  R"({"enabled":true,"leader_id":")" + (leader ? leader->node_id : std::string()) +
+                      R"(","term":)" + std::to_string(leader ? leader->term : 0) + "}");
   }
   if (++tick_count_ % 20 == 0) {
     ReloadCertificate();
@@ -370,7 +394,8 @@ void Process::Stopping() {
     log::Flush();
     std::_Exit(1);
   }
-  log::Info("draining", {{"grace", config_.server.drain_grace}, {"timeout", config_.server.drain_timeout}});
+  log::Info("draining",
+            {{"grace", config_.server.drain_grace}, {"timeout", config_.server.drain_timeout}});
   ops_->SetDraining();
   page_->SetDraining(true);
   phase_ = Phase::kGrace;

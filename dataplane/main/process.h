@@ -1,10 +1,10 @@
 // Process: the parts of aurora-dataplane and the order in which they start and stop.
-// Source: architecture.md §2 (shutdown), product contract §3. Thread: the main thread, which runs a loop of its own for
-// signals, the role page, health and metrics; the traffic loops are the Workers'.
-// Shutdown: first SIGTERM: not ready, draining in the role page; after drain_grace no further connection and
-// Connection: close; when nothing runs or drain_timeout is over, what is left is cut and reported; exit 0.
-// A second SIGTERM ends the process at once.
-// Errors: Create says in one line what to change; main prints it and exits 2.
+// Source: architecture.md §2 (shutdown), product contract §3. Thread: the main thread, which runs a
+// loop of its own for signals, the role page, health and metrics; the traffic loops are the
+// Workers'. Shutdown: first SIGTERM: not ready, draining in the role page; after drain_grace no
+// further connection and Connection: close; when nothing runs or drain_timeout is over, what is
+// left is cut and reported; exit 0. A second SIGTERM ends the process at once. Errors: Create says
+// in one line what to change; main prints it and exits 2.
 #pragma once
 
 #include <memory>
@@ -28,7 +28,8 @@ namespace aurora::server {
 
 class Process {
  public:
-  static absl::StatusOr<std::unique_ptr<Process>> Create(config::Config config, std::string_view version);
+  static absl::StatusOr<std::unique_ptr<Process>> Create(config::Config config,
+                                                         std::string_view version);
   ~Process();
 
   // Until the end of the shutdown; the process's exit code.
@@ -75,7 +76,8 @@ class Process {
   int64_t certificate_stamp_ = 0;
 
   std::mutex mutex_;
-  std::vector<std::shared_ptr<const model::Snapshot>> published_;  // guarded by mutex_; the latest last
+  std::vector<std::shared_ptr<const model::Snapshot>>
+      published_;  // guarded by mutex_; the latest last
   std::unique_ptr<snapshot::Discovery> discovery_;
   std::unique_ptr<snapshot::Reader> reader_;
 };

@@ -19,12 +19,16 @@ bool Forwarded(const http::Header& header) {
 
 }  // namespace
 
-AdminForward::AdminForward(exchange::Context& context, const model::Provider& target, std::string client_ip,
-                           bool client_tls)
-    : context_(context), target_(target), client_ip_(std::move(client_ip)), client_tls_(client_tls) {}
+AdminForward::AdminForward(exchange::Context& context, const model::Provider& target,
+                           std::string client_ip, bool client_tls)
+    : context_(context),
+      target_(target),
+      client_ip_(std::move(client_ip)),
+      client_tls_(client_tls) {}
 
 bool AdminForward::IsAdminPath(std::string_view target) {
-  return target.substr(0, 6) == "/admin" && (target.size() == 6 || target[6] == '/' || target[6] == '?');
+  return target.substr(0, 6) == "/admin" &&
+         (target.size() == 6 || target[6] == '/' || target[6] == '?');
 }
 
 void AdminForward::RequestHead(const http::Head& head, exchange::Outbox& out) {
@@ -58,7 +62,8 @@ void AdminForward::RequestHead(const http::Head& head, exchange::Outbox& out) {
 void AdminForward::Frame(std::string_view bytes, exchange::Outbox& out) {
   if (request_chunked_) {
     char* space = context_.arena->Allocate(http::kChunkHeaderMax);
-    out.upstream.Add(http::ChunkHeader(bytes.size(), std::span<char, http::kChunkHeaderMax>(space, http::kChunkHeaderMax)));
+    out.upstream.Add(http::ChunkHeader(
+        bytes.size(), std::span<char, http::kChunkHeaderMax>(space, http::kChunkHeaderMax)));
     out.upstream.Add(bytes);
     out.upstream.Add(http::kCrlf);
   } else {
@@ -105,7 +110,8 @@ void AdminForward::UpstreamReady(bool reused, exchange::Outbox& out) {
   out.resume_client = true;
 }
 
-void AdminForward::UpstreamFailed(exchange::UpstreamFailure failure, std::string_view detail, exchange::Outbox& out) {
+void AdminForward::UpstreamFailed(exchange::UpstreamFailure failure, std::string_view detail,
+                                  exchange::Outbox& out) {
   (void)failure;
   if (ready_ && retryable_ && !response_begun_) {
     ready_ = false;
@@ -120,7 +126,9 @@ void AdminForward::UpstreamFailed(exchange::UpstreamFailure failure, std::string
     return;
   }
   Fail(502, "control_plane_unreachable",
-       "the control plane of this node does not answer; is aurora-controlplane running? (" + std::string(detail) + ")", out);
+       "the control plane of this node does not answer; is aurora-controlplane running? (" +
+           std::string(detail) + ")",
+       out);
 }
 
 void AdminForward::ResponseHead(const http::Head& head, exchange::Outbox& out) {
@@ -152,7 +160,8 @@ void AdminForward::ResponseBody(std::string_view bytes, exchange::Outbox& out) {
   deadline_ = context_.now + kAnswerTimeout;
   if (response_chunked_) {
     char* space = context_.arena->Allocate(http::kChunkHeaderMax);
-    out.client.Add(http::ChunkHeader(bytes.size(), std::span<char, http::kChunkHeaderMax>(space, http::kChunkHeaderMax)));
+    out.client.Add(http::ChunkHeader(
+        bytes.size(), std::span<char, http::kChunkHeaderMax>(space, http::kChunkHeaderMax)));
     out.client.Add(bytes);
     out.client.Add(http::kCrlf);
   } else {
@@ -170,7 +179,8 @@ void AdminForward::ResponseEnd(bool reusable, exchange::Outbox& out) {
   Finish(out);
 }
 
-void AdminForward::RequestError(int status, std::string_view code, std::string_view message, exchange::Outbox& out) {
+void AdminForward::RequestError(int status, std::string_view code, std::string_view message,
+                                exchange::Outbox& out) {
   Fail(status, code, message, out);
 }
 
@@ -187,11 +197,13 @@ void AdminForward::Tick(exchange::Outbox& out) {
     out.close_client = true;
     Finish(out);
   } else {
-    Fail(504, "control_plane_timeout", "the control plane of this node did not answer in time", out);
+    Fail(504, "control_plane_timeout", "the control plane of this node did not answer in time",
+         out);
   }
 }
 
-void AdminForward::Fail(int status, std::string_view code, std::string_view message, exchange::Outbox& out) {
+void AdminForward::Fail(int status, std::string_view code, std::string_view message,
+                        exchange::Outbox& out) {
   if (!response_begun_) {
     status_ = status;
     std::string body = R"({"error":{"type":"api_error","message":")";

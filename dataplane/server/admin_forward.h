@@ -1,8 +1,9 @@
-// AdminForward: one /admin request relayed to the control plane's REST listener, with the verbs of an Exchange.
-// Source: product contract §3; RFC 9110 §7.6 (intermediaries). Thread: pure; the loop's.
-// Bounds: the body is held (64 KiB, then the client is paused) only until the connection stands; then bytes are
-// relayed as they come, paused by whichever side is full. Errors: 502 when the control plane cannot be reached.
-// Lifetime: as an Exchange's: spans in the Outbox live until the next verb.
+// AdminForward: one /admin request relayed to the control plane's REST listener, with the verbs of
+// an Exchange. Source: product contract §3; RFC 9110 §7.6 (intermediaries). Thread: pure; the
+// loop's. Bounds: the body is held (64 KiB, then the client is paused) only until the connection
+// stands; then bytes are relayed as they come, paused by whichever side is full. Errors: 502 when
+// the control plane cannot be reached. Lifetime: as an Exchange's: spans in the Outbox live until
+// the next verb.
 #pragma once
 
 #include <string>
@@ -18,17 +19,20 @@ namespace aurora::server {
 
 class AdminForward {
  public:
-  AdminForward(exchange::Context& context, const model::Provider& target, std::string client_ip, bool client_tls);
+  AdminForward(exchange::Context& context, const model::Provider& target, std::string client_ip,
+               bool client_tls);
 
   static bool IsAdminPath(std::string_view target);
 
   void RequestHead(const http::Head& head, exchange::Outbox& out);
   void RequestBody(std::string_view bytes, exchange::Outbox& out);
   void RequestEnd(exchange::Outbox& out);
-  void RequestError(int status, std::string_view code, std::string_view message, exchange::Outbox& out);
+  void RequestError(int status, std::string_view code, std::string_view message,
+                    exchange::Outbox& out);
   void ClientClosed(exchange::Outbox& out);
   void UpstreamReady(bool reused, exchange::Outbox& out);
-  void UpstreamFailed(exchange::UpstreamFailure failure, std::string_view detail, exchange::Outbox& out);
+  void UpstreamFailed(exchange::UpstreamFailure failure, std::string_view detail,
+                      exchange::Outbox& out);
   void ResponseHead(const http::Head& head, exchange::Outbox& out);
   void ResponseBody(std::string_view bytes, exchange::Outbox& out);
   void ResponseEnd(bool reusable, exchange::Outbox& out);
@@ -50,7 +54,7 @@ class AdminForward {
   const model::Provider& target_;
   const std::string client_ip_;
   const bool client_tls_;
-  std::string held_;        // request bytes until the connection stands
+  std::string held_;  // request bytes until the connection stands
   bool dialled_ = false;
   bool ready_ = false;
   bool request_over_ = false;

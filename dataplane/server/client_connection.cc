@@ -23,7 +23,8 @@ ClientConnection::ClientConnection(LoopState& loop, ClientOwner& owner)
       wire_(loop.wires, *this),
       decoder_(http::Decoder::Kind::kRequest, loop.limits, &loop.head) {}
 
-void ClientConnection::Start(std::unique_ptr<uv::TcpStream> stream, std::unique_ptr<tls::Session> session) {
+void ClientConnection::Start(std::unique_ptr<uv::TcpStream> stream,
+                             std::unique_ptr<tls::Session> session) {
   head_begun_ = true;  // a connection that never says anything is held to the head timeout too
   loop_.Arm(*this, loop_.context.now + loop_.options.head_timeout);
   wire_.Accept(std::move(stream), std::move(session));
@@ -114,12 +115,15 @@ void ClientConnection::OnHead() {
     return;
   }
   if (loop_.context.snapshot == nullptr) [[unlikely]] {
-    Reply(head, 503, R"({"error":{"type":"api_error","message":"the gateway is starting: policy is not loaded yet",)"
-                     R"("param":null,"code":"starting"}})");
+    Reply(
+        head, 503,
+        R"({"error":{"type":"api_error","message":"the gateway is starting: policy is not loaded yet",)"
+        R"("param":null,"code":"starting"}})");
     return;
   }
   if (loop_.options.admin.has_value() && AdminForward::IsAdminPath(head.target)) [[unlikely]] {
-    admin_ = std::make_unique<AdminForward>(loop_.context, *loop_.options.admin, wire_.PeerIp(), wire_.tls());
+    admin_ = std::make_unique<AdminForward>(loop_.context, *loop_.options.admin, wire_.PeerIp(),
+                                            wire_.tls());
   } else {
     exchange_ = loop_.TakeExchange();
   }
@@ -148,7 +152,8 @@ void ClientConnection::Reply(const http::Head& head, int status, std::string_vie
   http::AppendStatusLine(text, status);
   http::AppendHeader(text, "Content-Type", "application/json");
   http::AppendHeader(text, "Content-Length", json.size());
-  text += close ? "Cache-Control: no-store\r\nConnection: close\r\n\r\n" : "Cache-Control: no-store\r\n\r\n";
+  text += close ? "Cache-Control: no-store\r\nConnection: close\r\n\r\n"
+                : "Cache-Control: no-store\r\n\r\n";
   if (head.method != http::Method::kHead) {
     text += json;
   }
@@ -163,8 +168,9 @@ void ClientConnection::Reply(const http::Head& head, int status, std::string_vie
 }
 
 void ClientConnection::OnFramingError(const http::Error& error) {
-  const auto kind = error.status == 413 || error.status == 414 || error.status == 431 ? ConnectionError::kTooLarge
-                                                                                      : ConnectionError::kBadFraming;
+  const auto kind = error.status == 413 || error.status == 414 || error.status == 431
+                        ? ConnectionError::kTooLarge
+                        : ConnectionError::kBadFraming;
   loop_.metrics.connection_errors[static_cast<size_t>(kind)].Add();
   if (phase_ == Phase::kDiscard) {
     CloseAfterFlush(true);
@@ -185,106 +191,9 @@ void ClientConnection::OnFramingError(const http::Error& error) {
 
 void ClientConnection::DrainIfLong() {
   const Outbox& out = loop_.outbox;
-  if (out.upstream.count() >= kPiecesBeforeDrain || out.client.count() >= kPiecesBeforeDrain || out.finished ||
-      out.close_upstream) {
+  if (out.upstream.count() >= kPiecesBeforeDrain || out.client.count() >= kPiecesBeforeDrain ||
+      out.finished || out.close_upstream) {
     Drain();
-  }
-}
-
-// Acts on the outbox until no step follows from it.
-void ClientConnection::Drain() {
-  Outbox& out = loop_.outbox;
-  for (bool again = true; again;) {
-    const model::Provider* dial = out.dial;
-    const bool fresh = out.fresh_connection;
-    const bool finished = out.finished;
-    const bool close = out.close_client;
-    const Delivery delivery = Deliver();
-    out.Clear();
-    loop_.arena.Reset();
-    if (finished) {
-      FinishExchange(close || delivery.client_lost);
-      return;
-    }
-    again = delivery.client_lost || delivery.upstream_lost || delivery.client_blocked ||
-            delivery.upstream_blocked || dial != nullptr;
-    if (delivery.client_lost) {
-      wire_.Close();
-      Step([&](auto& e) { e.ClientClosed(out); });
-      continue;
-    }
-    if (delivery.upstream_lost) {
-      loop_.pool->Close(*std::exchange(upstream_, nullptr));
-      last_failure_ = static_cast<uint8_t>(UpstreamFailure::kReset);
-      Step([&](auto& e) { e.UpstreamFailed(UpstreamFailure::kReset, "connection reset", out); });
-      continue;
-    }
-    if (delivery.client_blocked) {
-      Step([&](auto& e) { e.ClientBlocked(out); });
-    }
-    if (delivery.upstream_blocked) {
-      Step([&](auto& e) { e.UpstreamBlocked(out); });
-    }
-    if (dial != nullptr) {
-      Dial(*dial, fresh);
-    }
-  }
-  Instant deadline;
-  Step([&](auto& e) { deadline = e.NextDeadline(); });
-  loop_.Arm(*this, deadline);
-}
-
-ClientConnection::Delivery ClientConnection::Deliver() {
-  Outbox& out = loop_.outbox;
-  Delivery delivery;
-  if (upstream_ != nullptr && (out.release_upstream || out.close_upstream)) {
-    UpstreamConnection& done = *std::exchange(upstream_, nullptr);
-    upstream_blocked_ = false;
-    out.close_upstream ? loop_.pool->Close(done) : loop_.pool->Release(done);
-  }
-  if (!out.upstream.empty() && upstream_ != nullptr) {
-    if (out.expect_no_body) {
-      upstream_->ExpectNoBody();
-    }
-    delivery.upstream_lost = !upstream_->Write(out.upstream);
-  }
-  if (!out.client.empty()) {
-    delivery.client_lost = !wire_.Write(out.client);
-  }
-  if (out.pause_client) {
-    wire_.Pause();
-  }
-  if (out.resume_client && pipelined_.size() < kPipelinedMax) {
-    wire_.Resume();
-  }
-  if (upstream_ != nullptr && out.pause_upstream) {
-    upstream_->Pause();
-  }
-  if (upstream_ != nullptr && out.resume_upstream) {
-    upstream_->Resume();
-  }
-  delivery.client_blocked = wire_.blocked() && !client_blocked_;
-  delivery.upstream_blocked = upstream_ != nullptr && upstream_->blocked() && !upstream_blocked_;
-  client_blocked_ = client_blocked_ || delivery.client_blocked;
-  upstream_blocked_ = upstream_blocked_ || delivery.upstream_blocked;
-  return delivery;
-}
-
-void ClientConnection::Dial(const model::Provider& provider, bool fresh) {
-  AURORA_CHECK(upstream_ == nullptr);
-  if (dial_count_ > 0 && admin_ == nullptr) {
-    loop_.pool->CountRetry(provider, last_failure_);
-  }
-  dial_count_ = dial_count_ < 255 ? static_cast<uint8_t>(dial_count_ + 1) : dial_count_;
-  last_failure_ = kFailures;
-  upstream_blocked_ = false;
-  bool reused = false;
-  std::string problem;
-  upstream_ = loop_.pool->Take(provider, fresh, *this, &reused, &problem);
-  if (upstream_ == nullptr) {
-    Step([&](auto& e) { e.UpstreamFailed(UpstreamFailure::kTls, problem, loop_.outbox); });
-  } else if (reused) {
-    Step([&](auto& e) { e.UpstreamReady(true, loop_.outbox); });
   }
 }
 
@@ -376,7 +285,8 @@ void ClientConnection::OnWireEof() {
 void ClientConnection::OnWireFailed(UpstreamFailure failure, std::string_view detail) {
   (void)detail;
   loop_.Refresh();
-  const auto kind = failure == UpstreamFailure::kTls ? ConnectionError::kTls : ConnectionError::kReset;
+  const auto kind =
+      failure == UpstreamFailure::kTls ? ConnectionError::kTls : ConnectionError::kReset;
   loop_.metrics.connection_errors[static_cast<size_t>(kind)].Add();
   if (phase_ == Phase::kBusy) {
     Step([&](auto& e) { e.ClientClosed(loop_.outbox); });
@@ -403,46 +313,6 @@ void ClientConnection::OnWireFlushed() {
   }
 }
 
-void ClientConnection::OnUpstreamReady() {
-  Step([&](auto& e) { e.UpstreamReady(false, loop_.outbox); });
-  Drain();
-  ProcessPipelined();
-}
-
-void ClientConnection::OnUpstreamFailed(UpstreamFailure failure, std::string_view detail) {
-  upstream_ = nullptr;
-  last_failure_ = static_cast<uint8_t>(failure);
-  Step([&](auto& e) { e.UpstreamFailed(failure, detail, loop_.outbox); });
-  Drain();
-  ProcessPipelined();
-}
-
-void ClientConnection::OnUpstreamHead(const http::Head& head) {
-  Step([&](auto& e) { e.ResponseHead(head, loop_.outbox); });
-  DrainIfLong();  // a retry gives the connection up here
-}
-
-void ClientConnection::OnUpstreamBody(std::string_view bytes) {
-  Step([&](auto& e) { e.ResponseBody(bytes, loop_.outbox); });
-  DrainIfLong();
-}
-
-void ClientConnection::OnUpstreamEnd(bool reusable) {
-  Step([&](auto& e) { e.ResponseEnd(reusable, loop_.outbox); });
-}
-
-void ClientConnection::OnUpstreamBatch() {
-  Drain();
-  ProcessPipelined();
-}
-
-void ClientConnection::OnUpstreamDrained() {
-  upstream_blocked_ = false;
-  Step([&](auto& e) { e.UpstreamDrained(loop_.outbox); });
-  Drain();
-  ProcessPipelined();
-}
-
 void ClientConnection::OnDeadline() {
   switch (phase_) {
     case Phase::kBusy:
@@ -457,7 +327,8 @@ void ClientConnection::OnDeadline() {
         phase_ = Phase::kBusy;
         begun_ = model::Endpoint::kOther;
         loop_.metrics.Begin(begun_);
-        exchange_->RequestError(408, "request_timeout", "the request's head did not arrive in time", loop_.outbox);
+        exchange_->RequestError(408, "request_timeout", "the request's head did not arrive in time",
+                                loop_.outbox);
         Drain();
         return;
       }

@@ -1,8 +1,9 @@
-// ClientConnection: one client, request after request: bytes -> Decoder -> Exchange -> Outbox -> bytes.
-// Source: ours (architecture.md §2). Thread: the loop's. Memory: the object, its stream and, while a request runs, an
-// Exchange; pipelined bytes are kept only when there are any (at most kPipelinedMax, then reading stops).
-// Lifetime: owned by the Worker; Gone() retires it after the callbacks of the iteration.
-// Invariant: one exchange at a time; the loop's Outbox is drained before any callback returns.
+// ClientConnection: one client, request after request: bytes -> Decoder -> Exchange -> Outbox ->
+// bytes. Source: ours (architecture.md §2). Thread: the loop's. Memory: the object, its stream and,
+// while a request runs, an Exchange; pipelined bytes are kept only when there are any (at most
+// kPipelinedMax, then reading stops). Lifetime: owned by the Worker; Gone() retires it after the
+// callbacks of the iteration. Invariant: one exchange at a time; the loop's Outbox is drained
+// before any callback returns.
 #pragma once
 
 #include <cstdint>
@@ -112,12 +113,13 @@ class ClientConnection final : private WireObserver, private UpstreamUser, priva
   http::Method method_ = http::Method::kOther;
   model::Endpoint begun_ = model::Endpoint::kOther;
   uint8_t dial_count_ = 0;
-  uint8_t last_failure_ = kFailures;  // why the next dial is a retry; kFailures = the answer's status
-  bool request_over_ = false;         // its end was reported
-  bool head_begun_ = false;           // the head timeout runs
+  uint8_t last_failure_ =
+      kFailures;               // why the next dial is a retry; kFailures = the answer's status
+  bool request_over_ = false;  // its end was reported
+  bool head_begun_ = false;    // the head timeout runs
   bool client_blocked_ = false;
   bool upstream_blocked_ = false;
-  bool processing_ = false;           // Process is on the stack
+  bool processing_ = false;  // Process is on the stack
   bool close_when_done_ = false;
   bool linger_ = false;
 };

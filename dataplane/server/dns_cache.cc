@@ -7,7 +7,8 @@
 
 namespace aurora::server {
 
-const std::vector<sockaddr_storage>* DnsCache::Lookup(const std::string& host, Instant now, DnsWaiter& waiter) {
+const std::vector<sockaddr_storage>* DnsCache::Lookup(const std::string& host, Instant now,
+                                                      DnsWaiter& waiter) {
   std::unique_ptr<Entry>& slot = entries_[host];
   if (slot == nullptr) {
     slot = std::make_unique<Entry>();
@@ -28,7 +29,8 @@ const std::vector<sockaddr_storage>* DnsCache::Lookup(const std::string& host, I
 
 void DnsCache::Cancel(DnsWaiter& waiter) {
   for (auto& [host, entry] : entries_) {
-    std::replace(entry->waiters.begin(), entry->waiters.end(), &waiter, static_cast<DnsWaiter*>(nullptr));
+    std::replace(entry->waiters.begin(), entry->waiters.end(), &waiter,
+                 static_cast<DnsWaiter*>(nullptr));
   }
 }
 
@@ -48,9 +50,11 @@ void DnsCache::Answered(const std::string& host, absl::StatusOr<uv::Resolver::Ad
     entry.fresh_until = uv::Loop::Now() + kFresh;
   } else {
     reason = answer.ok() ? "no address" : std::string(Std(answer.status().message()));
-    entry.fresh_until = uv::Loop::Now() + Duration::Seconds(1);  // ask again soon, but not for every request
+    entry.fresh_until =
+        uv::Loop::Now() + Duration::Seconds(1);  // ask again soon, but not for every request
   }
-  // By index: a waiter may cancel others (which turns them null), and new ones belong to the next answer.
+  // By index: a waiter may cancel others (which turns them null), and new ones belong to the next
+  // answer.
   const std::vector<sockaddr_storage> addresses = entry.addresses;
   const std::vector<DnsWaiter*>::size_type count = entry.waiters.size();
   for (size_t i = 0; i < count; ++i) {
@@ -58,7 +62,8 @@ void DnsCache::Answered(const std::string& host, absl::StatusOr<uv::Resolver::Ad
       waiter->OnResolved(addresses, reason);
     }
   }
-  entry.waiters.erase(entry.waiters.begin(), entry.waiters.begin() + static_cast<std::ptrdiff_t>(count));
+  entry.waiters.erase(entry.waiters.begin(),
+                      entry.waiters.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
 }  // namespace aurora::server

@@ -1,7 +1,8 @@
 // DnsCache: one loop's memory of addresses; questions go to uv::Resolver, off the loop.
-// Source: ours. Thread: the loop's. Bounds: positive answers are fresh for 30 s; a stale one is served while a new
-// question runs and for as long as questions fail, so a DNS outage does not take a known provider down.
-// Errors: a name never resolved answers its waiters with an empty list and the reason.
+// Source: ours. Thread: the loop's. Bounds: positive answers are fresh for 30 s; a stale one is
+// served while a new question runs and for as long as questions fail, so a DNS outage does not take
+// a known provider down. Errors: a name never resolved answers its waiters with an empty list and
+// the reason.
 #pragma once
 
 #include <memory>
@@ -19,7 +20,8 @@ class DnsWaiter {
  public:
   virtual ~DnsWaiter() = default;
   // `addresses` (port 0) is valid during the call; empty = failed for `reason`.
-  virtual void OnResolved(const std::vector<sockaddr_storage>& addresses, std::string_view reason) = 0;
+  virtual void OnResolved(const std::vector<sockaddr_storage>& addresses,
+                          std::string_view reason) = 0;
 };
 
 class DnsCache {
@@ -29,7 +31,8 @@ class DnsCache {
   explicit DnsCache(uv::Loop& loop) : resolver_(loop) {}
 
   // The known addresses (maybe stale), or null: then `waiter` is called later, unless cancelled.
-  const std::vector<sockaddr_storage>* Lookup(const std::string& host, Instant now, DnsWaiter& waiter);
+  const std::vector<sockaddr_storage>* Lookup(const std::string& host, Instant now,
+                                              DnsWaiter& waiter);
   void Cancel(DnsWaiter& waiter);
 
  private:

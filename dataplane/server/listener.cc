@@ -1,17 +1,17 @@
 #include "dataplane/server/listener.h"
 
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <thread>
+#include <utility>
+
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <chrono>
-#include <cstring>
-#include <thread>
-#include <utility>
 
 #include "shared/base/status.h"
 
@@ -37,9 +37,12 @@ absl::StatusOr<Address> Parse(const config::HostPort& address, std::string_view 
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_PASSIVE;
   addrinfo* found = nullptr;
-  const char* host = config::IsWildcardHost(address.host) && address.host != "::" ? "0.0.0.0" : address.host.c_str();
+  const char* host = config::IsWildcardHost(address.host) && address.host != "::"
+                         ? "0.0.0.0"
+                         : address.host.c_str();
   if (const int rc = getaddrinfo(host, "0", &hints, &found); rc != 0) {
-    return InvalidArgument(std::string(setting) + " = \"" + address.ToString() + "\": " + gai_strerror(rc));
+    return InvalidArgument(std::string(setting) + " = \"" + address.ToString() +
+                           "\": " + gai_strerror(rc));
   }
   Address result;
   std::memcpy(&result.storage, found->ai_addr, found->ai_addrlen);
@@ -49,7 +52,8 @@ absl::StatusOr<Address> Parse(const config::HostPort& address, std::string_view 
   return result;
 }
 
-// 0 or an errno. Without `reuse_port` the bind fails if any other socket listens there, whatever its options.
+// 0 or an errno. Without `reuse_port` the bind fails if any other socket listens there, whatever
+// its options.
 int Bind(const Address& address, bool reuse_port, Fd& out) {
   Fd fd(socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (fd.get() < 0) {
@@ -73,11 +77,13 @@ int Bind(const Address& address, bool reuse_port, Fd& out) {
 absl::Status BindError(int error, const config::HostPort& address, std::string_view setting) {
   const std::string where = std::string(setting) + " " + address.ToString();
   if (error == EADDRINUSE) {
-    return Unavailable(where + " is already in use: stop the process that listens there (ss -ltnp 'sport = :" +
-                       std::to_string(address.port) + "') or set " + std::string(setting) + " to another address");
+    return Unavailable(
+        where + " is already in use: stop the process that listens there (ss -ltnp 'sport = :" +
+        std::to_string(address.port) + "') or set " + std::string(setting) + " to another address");
   }
   if (error == EACCES) {
-    return InvalidArgument(where + ": not permitted: choose a port above 1023 or grant CAP_NET_BIND_SERVICE");
+    return InvalidArgument(
+        where + ": not permitted: choose a port above 1023 or grant CAP_NET_BIND_SERVICE");
   }
   return InvalidArgument(where + ": " + std::strerror(error) + ": set " + std::string(setting) +
                          " to an address of this machine");
@@ -101,12 +107,15 @@ Fd::~Fd() {
   }
 }
 
-int Fd::Release() { return std::exchange(fd_, -1); }
+int Fd::Release() {
+  return std::exchange(fd_, -1);
+}
 
-absl::StatusOr<Listeners> BindListeners(const config::HostPort& address, int count, Duration patience,
-                                        std::string_view setting) {
+absl::StatusOr<Listeners> BindListeners(const config::HostPort& address, int count,
+                                        Duration patience, std::string_view setting) {
   AURORA_ASSIGN_OR_RETURN(Address parsed, Parse(address, setting));
-  const auto give_up = std::chrono::steady_clock::now() + std::chrono::microseconds(patience.micros());
+  const auto give_up =
+      std::chrono::steady_clock::now() + std::chrono::microseconds(patience.micros());
   Listeners result;
   // The probe must listen: two sockets with SO_REUSEADDR may both bind as long as neither listens.
   for (;;) {
@@ -119,8 +128,9 @@ absl::StatusOr<Listeners> BindListeners(const config::HostPort& address, int cou
       sockaddr_storage bound{};
       socklen_t length = sizeof bound;
       getsockname(probe.get(), reinterpret_cast<sockaddr*>(&bound), &length);
-      result.port = ntohs(bound.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6*>(&bound)->sin6_port
-                                                      : reinterpret_cast<sockaddr_in*>(&bound)->sin_port);
+      result.port =
+          ntohs(bound.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6*>(&bound)->sin6_port
+                                            : reinterpret_cast<sockaddr_in*>(&bound)->sin_port);
       break;
     }
     if (error != EADDRINUSE || std::chrono::steady_clock::now() >= give_up) {

@@ -1,7 +1,7 @@
-// Listener sockets: one address, one socket per loop (SO_REUSEPORT), after a probe that nobody else has it.
-// Source: socket(7); libuv 1.44 has no flag for port reuse. Thread: any; used at process start.
-// Errors: Unavailable when the address is taken (the message says by whom to look and what to do), InvalidArgument
-// when it cannot be an address of this machine.
+// Listener sockets: one address, one socket per loop (SO_REUSEPORT), after a probe that nobody else
+// has it. Source: socket(7); libuv 1.44 has no flag for port reuse. Thread: any; used at process
+// start. Errors: Unavailable when the address is taken (the message says by whom to look and what
+// to do), InvalidArgument when it cannot be an address of this machine.
 #pragma once
 
 #include <cstdint>
@@ -34,9 +34,10 @@ struct Listeners {
   uint16_t port = 0;    // the kernel's choice when 0 was asked for
 };
 
-// Binds `count` sockets to `address`. A taken address is retried until `patience` is over: a killed process frees its
-// ports only once the kernel has torn it down. `setting` names the config key for the message.
-absl::StatusOr<Listeners> BindListeners(const config::HostPort& address, int count, Duration patience,
-                                        std::string_view setting);
+// Binds `count` sockets to `address`. A taken address is retried until `patience` is over: a killed
+// process frees its ports only once the kernel has torn it down. `setting` names the config key for
+// the message.
+absl::StatusOr<Listeners> BindListeners(const config::HostPort& address, int count,
+                                        Duration patience, std::string_view setting);
 
 }  // namespace aurora::server

@@ -1,7 +1,8 @@
 // LoopMetrics: what one loop counts; MetricsSource adds the loops up when Prometheus scrapes.
-// Source: operations contract §3.2 (names, labels, buckets). Thread: each LoopMetrics has one writer, its loop; the
-// scraper reads. Bounds: providers and models beyond kProvidersMax/kModelsMax count as "other".
-// Invariant: on the warm path a count is array arithmetic: no look-up, no string, no allocation.
+// Source: operations contract §3.2 (names, labels, buckets). Thread: each LoopMetrics has one
+// writer, its loop; the scraper reads. Bounds: providers and models beyond kProvidersMax/kModelsMax
+// count as "other". Invariant: on the warm path a count is array arithmetic: no look-up, no string,
+// no allocation.
 #pragma once
 
 #include <array>
@@ -28,7 +29,15 @@ inline constexpr size_t kFailures = static_cast<size_t>(exchange::UpstreamFailur
 inline constexpr size_t kMethods = static_cast<size_t>(http::Method::kOther) + 1;
 inline constexpr size_t kCodes = 32;  // known status codes, then "other"
 
-enum class ConnectionError : uint8_t { kHeaderTimeout, kIdleTimeout, kTooLarge, kBadFraming, kTls, kReset, kOverLimit };
+enum class ConnectionError : uint8_t {
+  kHeaderTimeout,
+  kIdleTimeout,
+  kTooLarge,
+  kBadFraming,
+  kTls,
+  kReset,
+  kOverLimit
+};
 inline constexpr size_t kConnectionErrors = static_cast<size_t>(ConnectionError::kOverLimit) + 1;
 enum class AuthResult : uint8_t { kAccepted, kMissingOrUnknown, kForbidden };
 inline constexpr size_t kAuthResults = 3;
@@ -96,7 +105,8 @@ class LoopMetrics {
 
 class MetricsSource final : public metrics::Source {
  public:
-  explicit MetricsSource(std::vector<std::shared_ptr<LoopMetrics>> loops) : loops_(std::move(loops)) {}
+  explicit MetricsSource(std::vector<std::shared_ptr<LoopMetrics>> loops)
+      : loops_(std::move(loops)) {}
 
   // Process-wide facts, from any thread.
   void SetRevision(std::string_view revision);

@@ -1,14 +1,14 @@
 // LoopState: what the connections of one loop share.
-// Source: ours. Thread: the loop's. Invariant: `outbox` is empty between callbacks; a connection that calls a verb
-// drains it before it returns to the loop.
+// Source: ours. Thread: the loop's. Invariant: `outbox` is empty between callbacks; a connection
+// that calls a verb drains it before it returns to the loop.
 #pragma once
-
-#include <time.h>
 
 #include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
+
+#include <time.h>
 
 #include "dataplane/exchange/arena.h"
 #include "dataplane/exchange/buffer_pool.h"
@@ -33,30 +33,36 @@ struct ServerOptions {
   exchange::Options exchange;
   Duration head_timeout = Duration::Seconds(10);
   Duration idle_timeout = Duration::Seconds(75);
-  Duration flush_timeout = Duration::Seconds(30);  // a closing connection whose client does not read
+  Duration flush_timeout =
+      Duration::Seconds(30);  // a closing connection whose client does not read
   Duration linger_timeout = Duration::Seconds(2);
-  size_t connections_max = 100000;                 // per loop
+  size_t connections_max = 100000;  // per loop
   size_t high_watermark_bytes = 256 * 1024;
   size_t low_watermark_bytes = 64 * 1024;
   Duration upstream_idle_timeout = Duration::Seconds(50);
-  size_t upstream_idle_max = 256;                  // per provider
+  size_t upstream_idle_max = 256;  // per provider
   OutboundProxy proxy;
   // Where /admin goes; absent = it is an unknown path like any other.
   std::optional<model::Provider> admin;
 };
 
-// Takes the record of a finished exchange; false = it was dropped. Called on the loop. May be empty.
+// Takes the record of a finished exchange; false = it was dropped. Called on the loop. May be
+// empty.
 using UsageSink = std::function<bool(const model::UsageRecord&)>;
 
 struct LoopState {
-  LoopState(uv::Loop& uv_loop, const ServerOptions& server_options, LoopMetrics& loop_metrics, Ops& loop_ops,
-            UsageSink usage_sink, uint64_t seed)
+  LoopState(uv::Loop& uv_loop, const ServerOptions& server_options, LoopMetrics& loop_metrics,
+            Ops& loop_ops, UsageSink usage_sink, uint64_t seed)
       : loop(uv_loop),
         options(server_options),
         metrics(loop_metrics),
         ops(loop_ops),
         usage(std::move(usage_sink)),
-        wires{uv_loop, server_options.high_watermark_bytes, server_options.low_watermark_bytes, {}, {}},
+        wires{uv_loop,
+              server_options.high_watermark_bytes,
+              server_options.low_watermark_bytes,
+              {},
+              {}},
         health(Rng(seed)),
         timer(uv_loop, [this] { RunTimers(); }) {
     context.options = server_options.exchange;

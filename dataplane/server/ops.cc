@@ -40,14 +40,16 @@ std::string Unready(std::string_view status, const std::vector<std::string>& rea
 
 }  // namespace
 
-Ops::Ops(size_t loop_count) : loop_count_(loop_count), ticks_(new std::atomic<int64_t>[loop_count]) {
+Ops::Ops(size_t loop_count)
+    : loop_count_(loop_count), ticks_(new std::atomic<int64_t>[loop_count]) {
   for (size_t i = 0; i < loop_count; ++i) {
     ticks_[i] = 0;  // not started: counts as ticking
   }
 }
 
 bool Ops::IsOpsPath(std::string_view path) {
-  static constexpr std::array<std::string_view, 6> kPaths = {"/livez", "/readyz", "/health", "/active", "/passive", "/leader"};
+  static constexpr std::array<std::string_view, 6> kPaths = {"/livez",  "/readyz",  "/health",
+                                                             "/active", "/passive", "/leader"};
   for (const std::string_view p : kPaths) {
     if (path == p) {
       return true;
@@ -99,7 +101,8 @@ OpsAnswer Ops::Answer(std::string_view path, Instant now) const {
     return {200, leader_json_};
   }
   if (path == "/health") {
-    return draining_ ? OpsAnswer{503, R"({"status":"draining"})"} : OpsAnswer{200, R"({"status":"ok"})"};
+    return draining_ ? OpsAnswer{503, R"({"status":"draining"})"}
+                     : OpsAnswer{200, R"({"status":"ok"})"};
   }
   std::vector<std::string> reasons = Reasons();
   if (path == "/active" && !active_) {
@@ -108,7 +111,8 @@ OpsAnswer Ops::Answer(std::string_view path, Instant now) const {
   if (path == "/passive" && active_) {
     reasons.emplace_back("active: this node may serve");
   }
-  return reasons.empty() ? OpsAnswer{200, R"({"status":"ok"})"} : OpsAnswer{503, Unready("unavailable", reasons)};
+  return reasons.empty() ? OpsAnswer{200, R"({"status":"ok"})"}
+                         : OpsAnswer{503, Unready("unavailable", reasons)};
 }
 
 }  // namespace aurora::server

@@ -1,6 +1,7 @@
-// Ops: health of this data plane as probes and load balancers see it, on the client port and the metrics port.
-// Source: product contract, "Health". Thread: any; atomics, and a lock only for the leader's JSON and the reasons.
-// /livez never depends on policy, leadership or peers; /readyz names every reason why not.
+// Ops: health of this data plane as probes and load balancers see it, on the client port and the
+// metrics port. Source: product contract, "Health". Thread: any; atomics, and a lock only for the
+// leader's JSON and the reasons. /livez never depends on policy, leadership or peers; /readyz names
+// every reason why not.
 #pragma once
 
 #include <atomic>
@@ -28,7 +29,9 @@ class Ops {
   static bool IsOpsPath(std::string_view path);
   OpsAnswer Answer(std::string_view path, Instant now) const;
 
-  void LoopTicked(size_t loop, Instant now) { ticks_[loop].store(now.micros(), std::memory_order_relaxed); }
+  void LoopTicked(size_t loop, Instant now) {
+    ticks_[loop].store(now.micros(), std::memory_order_relaxed);
+  }
   void SetDraining() { draining_ = true; }
   bool draining() const { return draining_; }
   // Why there is no policy to serve by ("" = there is): the reader's words.
@@ -47,7 +50,8 @@ class Ops {
   std::atomic<bool> active_{true};
   mutable std::mutex mutex_;
   std::string policy_problem_ = "starting: policy is not loaded yet";  // guarded by mutex_
-  std::string leader_json_ = R"({"enabled":false,"role":"single","leader_id":"","term":0})";  // guarded by mutex_
+  std::string leader_json_ =
+      R"({"enabled":false,"role":"single","leader_id":"","term":0})";  // guarded by mutex_
 };
 
 }  // namespace aurora::server

@@ -12,9 +12,12 @@ namespace aurora::server {
 namespace {
 
 // Loopback providers never go through a proxy unless named: a proxy elsewhere could not reach them.
-bool IsLoopback(std::string_view host) { return config::IsLoopbackHost(host); }
+bool IsLoopback(std::string_view host) {
+  return config::IsLoopbackHost(host);
+}
 
-absl::StatusOr<std::optional<ProxyServer>> ParseProxy(std::string_view text, std::string_view variable) {
+absl::StatusOr<std::optional<ProxyServer>> ParseProxy(std::string_view text,
+                                                      std::string_view variable) {
   if (text.empty()) {
     return std::optional<ProxyServer>();
   }
@@ -61,7 +64,8 @@ absl::StatusOr<OutboundProxy> OutboundProxy::Create(const config::OutboundProxy&
 bool OutboundProxy::Excluded(std::string_view host, uint16_t port) const {
   const std::string with_port = std::string(host) + ":" + std::to_string(port);
   return std::any_of(exclusions_.begin(), exclusions_.end(), [&](const std::string& entry) {
-    if (entry == "*" || http::EqualsIgnoreCase(entry, host) || http::EqualsIgnoreCase(entry, with_port)) {
+    if (entry == "*" || http::EqualsIgnoreCase(entry, host) ||
+        http::EqualsIgnoreCase(entry, with_port)) {
       return true;
     }
     return host.size() > entry.size() && host[host.size() - entry.size() - 1] == '.' &&

@@ -1,8 +1,8 @@
 // TimerHeap: every deadline of one loop in one binary heap under one uv timer.
 // Source: ours (performance.md: no uv timer per request). Thread: one loop.
-// Lazy: moving a deadline later costs nothing: the entry stays where it is and is put back when its old time comes.
-// A request that ends well therefore touches the heap about once in a keep-alive period.
-// Invariant: an entry is disarmed before it is destroyed (its destructor sees to it).
+// Lazy: moving a deadline later costs nothing: the entry stays where it is and is put back when its
+// old time comes. A request that ends well therefore touches the heap about once in a keep-alive
+// period. Invariant: an entry is disarmed before it is destroyed (its destructor sees to it).
 #pragma once
 
 #include <cstdint>

@@ -39,8 +39,8 @@ void UpstreamConnection::Start(const model::Provider& provider, UpstreamUser& us
       const bool v6 = provider.host.find(':') != std::string::npos;
       const std::string target =
           (v6 ? "[" + provider.host + "]" : provider.host) + ":" + std::to_string(provider.port);
-      dialling_->tunnel_request =
-          "CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n" + proxy->authorization_line + "\r\n";
+      dialling_->tunnel_request = "CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n" +
+                                  proxy->authorization_line + "\r\n";
     } else {
       absolute_ = std::make_unique<AbsoluteForm>();
       absolute_->origin = "http://" + provider.authority;
@@ -54,7 +54,8 @@ void UpstreamConnection::Start(const model::Provider& provider, UpstreamUser& us
   }
 }
 
-void UpstreamConnection::OnResolved(const std::vector<sockaddr_storage>& addresses, std::string_view reason) {
+void UpstreamConnection::OnResolved(const std::vector<sockaddr_storage>& addresses,
+                                    std::string_view reason) {
   loop_.Refresh();
   if (addresses.empty()) {
     state_ = State::kConnecting;
@@ -73,9 +74,11 @@ void UpstreamConnection::TryNextAddress() {
     uv::SetPort(address, d.port);
     const int error = wire_.Connect(address);
     if (error == 0) {
-      // What time is left is shared among the addresses left, so that a dead first one leaves time for the second.
+      // What time is left is shared among the addresses left, so that a dead first one leaves time
+      // for the second.
       const auto left = static_cast<int64_t>(d.addresses.size() - d.next_address + 1);
-      loop_.Arm(*this, std::min(d.give_up, loop_.context.now + (d.give_up - loop_.context.now) / left));
+      loop_.Arm(*this,
+                std::min(d.give_up, loop_.context.now + (d.give_up - loop_.context.now) / left));
       return;
     }
     d.last_error = uv_strerror(error);
@@ -145,7 +148,8 @@ bool UpstreamConnection::Write(const exchange::Pieces& pieces) {
   return wire_.Write(pieces);
 }
 
-// "POST /v1/x HTTP/1.1\r\n…" becomes "POST http://authority/v1/x HTTP/1.1\r\nProxy-Authorization: …\r\n…".
+// "POST /v1/x HTTP/1.1\r\n…" becomes "POST http://authority/v1/x HTTP/1.1\r\nProxy-Authorization:
+// …\r\n…".
 bool UpstreamConnection::WriteAbsolute(const exchange::Pieces& pieces) {
   std::string joined;
   for (size_t i = 0; i < pieces.count(); ++i) {
@@ -204,7 +208,8 @@ void UpstreamConnection::TunnelData(std::string_view in) {
       return;
   }
   if (decoder_.head().status / 100 != 2) {
-    Fail(UpstreamFailure::kProxy, "the proxy answered CONNECT with " + std::to_string(decoder_.head().status));
+    Fail(UpstreamFailure::kProxy,
+         "the proxy answered CONNECT with " + std::to_string(decoder_.head().status));
     return;
   }
   if (decoder_.Next(in) != http::Decoder::Event::kEnd || !in.empty()) {
@@ -272,7 +277,8 @@ void UpstreamConnection::OnWireEof() {
     user_->OnUpstreamEnd(false);
     user_->OnUpstreamBatch();
   } else {
-    Fail(UpstreamFailure::kReset, "the provider closed the connection before its response was complete");
+    Fail(UpstreamFailure::kReset,
+         "the provider closed the connection before its response was complete");
   }
 }
 
@@ -302,7 +308,8 @@ void UpstreamConnection::OnDeadline() {
   } else if (state_ == State::kConnecting && !wire_.open()) {
     Fail(UpstreamFailure::kConnect, dialling_->last_error);
   } else {
-    Fail(UpstreamFailure::kTimeout, state_ == State::kHandshaking ? "TLS handshake timed out" : "connect timed out");
+    Fail(UpstreamFailure::kTimeout,
+         state_ == State::kHandshaking ? "TLS handshake timed out" : "connect timed out");
   }
 }
 

@@ -1,8 +1,8 @@
-// UpstreamConnection: one connection to a provider: resolve, connect, proxy, TLS, then response after response.
-// Source: ours; CONNECT is RFC 9110 §9.3.6. Thread: the loop's. Memory: about 0.7 KiB with its stream while idle.
-// Lifetime: owned by the UpstreamPool; `user` is whoever sends a request on it now, null while it idles.
-// Borrowing: the Provider given to Start is used until OnUpstreamReady/Failed only.
-// Errors: OnUpstreamFailed, after which the connection is gone.
+// UpstreamConnection: one connection to a provider: resolve, connect, proxy, TLS, then response
+// after response. Source: ours; CONNECT is RFC 9110 §9.3.6. Thread: the loop's. Memory: about 0.7
+// KiB with its stream while idle. Lifetime: owned by the UpstreamPool; `user` is whoever sends a
+// request on it now, null while it idles. Borrowing: the Provider given to Start is used until
+// OnUpstreamReady/Failed only. Errors: OnUpstreamFailed, after which the connection is gone.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,8 @@
 
 namespace aurora::server {
 
-// Who has a request on the connection. OnUpstreamBatch closes a group of Head/Body/End calls: drain then.
+// Who has a request on the connection. OnUpstreamBatch closes a group of Head/Body/End calls: drain
+// then.
 class UpstreamUser {
  public:
   virtual ~UpstreamUser() = default;
@@ -38,7 +39,8 @@ class UpstreamConnection final : private WireObserver, private TimerEntry, priva
   ~UpstreamConnection() override;
 
   // Begins to connect for `user`. Answers come later, never inside.
-  void Start(const model::Provider& provider, UpstreamUser& user, std::shared_ptr<tls::ClientContext> tls);
+  void Start(const model::Provider& provider, UpstreamUser& user,
+             std::shared_ptr<tls::ClientContext> tls);
 
   // The idle connection serves another request.
   void Lease(UpstreamUser& user);
@@ -61,7 +63,15 @@ class UpstreamConnection final : private WireObserver, private TimerEntry, priva
 
  private:
   friend class UpstreamPool;
-  enum class State : uint8_t { kResolving, kConnecting, kTunnelling, kHandshaking, kBusy, kIdle, kClosed };
+  enum class State : uint8_t {
+    kResolving,
+    kConnecting,
+    kTunnelling,
+    kHandshaking,
+    kBusy,
+    kIdle,
+    kClosed
+  };
 
   // What is needed until the connection stands.
   struct Dialling {
@@ -100,12 +110,12 @@ class UpstreamConnection final : private WireObserver, private TimerEntry, priva
 
   LoopState& loop_;
   UpstreamPool& pool_;
-  const uint32_t pool_index_;     // which provider's pool
-  uint32_t generation_ = 0;       // of the provider's address when dialled
-  uint32_t owner_index_ = 0;      // where the pool keeps it
+  const uint32_t pool_index_;  // which provider's pool
+  uint32_t generation_ = 0;    // of the provider's address when dialled
+  uint32_t owner_index_ = 0;   // where the pool keeps it
   State state_ = State::kResolving;
   bool expect_no_body_ = false;
-  bool interim_ = false;          // a 1xx head is passing
+  bool interim_ = false;  // a 1xx head is passing
   bool reusable_ = false;
   Instant idle_since_;
   UpstreamUser* user_ = nullptr;

@@ -39,7 +39,8 @@ uint32_t UpstreamPool::TargetOf(const model::Provider& provider) {
   return index;
 }
 
-absl::StatusOr<std::shared_ptr<tls::ClientContext>> UpstreamPool::Trust(const std::string& ca_file) {
+absl::StatusOr<std::shared_ptr<tls::ClientContext>> UpstreamPool::Trust(
+    const std::string& ca_file) {
   if (const auto known = trust_.find(ca_file); known != trust_.end()) {
     return known->second;
   }
@@ -55,14 +56,15 @@ void UpstreamPool::Prepare(const model::Catalog& catalog) {
   for (const model::Provider& provider : catalog.providers) {
     if (provider.tls) {
       if (const auto context = Trust(provider.ca_file); !context.ok()) {
-        log::Error("cannot set up TLS for a provider", {{"provider", provider.name}, {"error", context.status()}});
+        log::Error("cannot set up TLS for a provider",
+                   {{"provider", provider.name}, {"error", context.status()}});
       }
     }
   }
 }
 
-UpstreamConnection* UpstreamPool::Take(const model::Provider& provider, bool fresh, UpstreamUser& user, bool* reused,
-                                       std::string* problem) {
+UpstreamConnection* UpstreamPool::Take(const model::Provider& provider, bool fresh,
+                                       UpstreamUser& user, bool* reused, std::string* problem) {
   *reused = false;
   const uint32_t index = TargetOf(provider);
   Target& target = *targets_[index];
@@ -98,8 +100,8 @@ UpstreamConnection* UpstreamPool::Take(const model::Provider& provider, bool fre
 
 void UpstreamPool::Release(UpstreamConnection& connection) {
   Target& target = *targets_[connection.pool_index()];
-  if (connection.generation_ != target.generation || target.idle.size() >= loop_.options.upstream_idle_max ||
-      loop_.draining) {
+  if (connection.generation_ != target.generation ||
+      target.idle.size() >= loop_.options.upstream_idle_max || loop_.draining) {
     Close(connection);
     return;
   }
@@ -129,7 +131,8 @@ void UpstreamPool::Close(UpstreamConnection& connection) {
 void UpstreamPool::Sweep() {
   const Instant oldest = loop_.context.now - loop_.options.upstream_idle_timeout;
   for (const auto& target : targets_) {
-    while (target != nullptr && !target->idle.empty() && target->idle.front()->idle_since() < oldest) {
+    while (target != nullptr && !target->idle.empty() &&
+           target->idle.front()->idle_since() < oldest) {
       Close(*target->idle.front());
     }
   }

@@ -1,8 +1,8 @@
 // UpstreamPool: the connections of one loop to every provider, idle ones kept last-in-first-out.
 // Source: ours, as nginx and Envoy. Thread: the loop's.
 // Bounds: `upstream_idle_max` idle ones per provider, closed after `upstream_idle_timeout`.
-// Invariant: an idle connection is read from, so an end or a stray byte removes it before the next request; a pooled
-// connection is never used for another address or trust than it was dialled for.
+// Invariant: an idle connection is read from, so an end or a stray byte removes it before the next
+// request; a pooled connection is never used for another address or trust than it was dialled for.
 #pragma once
 
 #include <memory>
@@ -21,10 +21,10 @@ class UpstreamPool {
   explicit UpstreamPool(LoopState& loop) : loop_(loop), dns_(loop.loop) {}
   ~UpstreamPool();
 
-  // A connection for `user`. `*reused`: it can be written at once; else OnUpstreamReady/Failed follows.
-  // Null: TLS cannot be set up; `*problem` says why.
-  UpstreamConnection* Take(const model::Provider& provider, bool fresh, UpstreamUser& user, bool* reused,
-                           std::string* problem);
+  // A connection for `user`. `*reused`: it can be written at once; else OnUpstreamReady/Failed
+  // follows. Null: TLS cannot be set up; `*problem` says why.
+  UpstreamConnection* Take(const model::Provider& provider, bool fresh, UpstreamUser& user,
+                           bool* reused, std::string* problem);
   void Release(UpstreamConnection& connection);
   void Close(UpstreamConnection& connection);
 

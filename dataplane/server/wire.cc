@@ -99,7 +99,8 @@ bool Wire::WritePlain(std::span<const iovec> slices, size_t bytes) {
       std::move(rest),
       [](void* arg, int error) {
         auto* self = static_cast<Wire*>(arg);
-        if (error == 0 && self->blocked_ && self->queued_bytes() <= self->scratch_.low_watermark_bytes) {
+        if (error == 0 && self->blocked_ &&
+            self->queued_bytes() <= self->scratch_.low_watermark_bytes) {
           self->blocked_ = false;
           self->observer_.OnWireDrained();
         }
@@ -154,7 +155,9 @@ void Wire::Close() {
   blocked_ = false;
 }
 
-std::string Wire::PeerIp() const { return stream_ == nullptr ? std::string() : uv::IpText(stream_->peer()); }
+std::string Wire::PeerIp() const {
+  return stream_ == nullptr ? std::string() : uv::IpText(stream_->peer());
+}
 
 void Wire::Fail(UpstreamFailure failure, std::string_view detail) {
   const std::string text(detail);  // may belong to the session that goes now
@@ -201,7 +204,8 @@ void Wire::OnCiphertext(std::span<char> bytes) {
   }
   while (session_ != nullptr) {
     // The ciphertext is consumed, so the loop's buffer is free for the plaintext.
-    const size_t count = session_->ReadPlaintext(std::span<char>(scratch_.loop.read_buffer(), uv::kReadBytesMax));
+    const size_t count =
+        session_->ReadPlaintext(std::span<char>(scratch_.loop.read_buffer(), uv::kReadBytesMax));
     if (count == 0) {
       break;
     }

@@ -1,9 +1,9 @@
 // Wire: one TCP stream, plain or TLS, with the bytes that did not fit yet.
 // Source: ours, over shared/uv and shared/tls. Thread: one loop.
 // Memory: nothing but the stream while idle; TLS buffers are released by OpenSSL between records.
-// Borrowing: OnWireData's bytes lie in the loop's read buffer (plaintext too: the ciphertext in it was consumed), with
-// padding behind them. Write copies only what the kernel did not take.
-// Errors: OnWireFailed, once, then nothing more. Write returns false instead when it is the one to notice.
+// Borrowing: OnWireData's bytes lie in the loop's read buffer (plaintext too: the ciphertext in it
+// was consumed), with padding behind them. Write copies only what the kernel did not take. Errors:
+// OnWireFailed, once, then nothing more. Write returns false instead when it is the one to notice.
 // Lifetime: the owner outlives the callbacks of the iteration it closes the wire in (Loop::Retire).
 #pragma once
 
@@ -25,7 +25,7 @@ struct WireScratch {
   uv::Loop& loop;
   size_t high_watermark_bytes = 256 * 1024;
   size_t low_watermark_bytes = 64 * 1024;
-  std::string plain;   // pieces joined, so that one write is few TLS records
+  std::string plain;  // pieces joined, so that one write is few TLS records
   std::string cipher;
 };
 
@@ -46,8 +46,8 @@ class Wire final : private uv::StreamObserver {
 
   // Takes an accepted stream and begins to read. With a session OnWireOpen follows its handshake.
   void Accept(std::unique_ptr<uv::TcpStream> stream, std::unique_ptr<tls::Session> session);
-  // OnWireOpen or OnWireFailed(kConnect) follows. Returns a uv error when it cannot begin. May be called again
-  // after a failure.
+  // OnWireOpen or OnWireFailed(kConnect) follows. Returns a uv error when it cannot begin. May be
+  // called again after a failure.
   [[nodiscard]] int Connect(const sockaddr_storage& address);
   // On a connected wire: OnWireOpen or OnWireFailed(kTls) follows.
   void StartTls(std::unique_ptr<tls::Session> session);

@@ -1,9 +1,9 @@
 #include "dataplane/server/worker.h"
 
-#include <pthread.h>
-
 #include <string>
 #include <utility>
+
+#include <pthread.h>
 
 #include "shared/log/log.h"
 
@@ -16,7 +16,8 @@ constexpr uint64_t kTicksPerSecond = 50;
 
 Worker::Worker(Options options)
     : options_(std::move(options)),
-      state_(loop_, options_.server, *options_.metrics, *options_.ops, options_.usage, options_.seed),
+      state_(loop_, options_.server, *options_.metrics, *options_.ops, options_.usage,
+             options_.seed),
       pool_(state_),
       mailbox_(loop_, kMailboxCapacity),
       tick_(loop_, [this] { Tick(); }) {
@@ -24,7 +25,9 @@ Worker::Worker(Options options)
   state_.limits = {};
 }
 
-Worker::~Worker() { Stop(); }
+Worker::~Worker() {
+  Stop();
+}
 
 absl::Status Worker::Listen(Fd fd) {
   auto listener = uv::TcpListener::AdoptFd(loop_, fd.get(), kBacklog, this);
@@ -130,7 +133,8 @@ void Worker::OnAccept(std::unique_ptr<uv::TcpStream> stream) {
   }
   state_.metrics.connections.Add(1);
   state_.metrics.connections_total.Add();
-  connections_.push_back(std::make_unique<ClientConnection>(state_, static_cast<ClientOwner&>(*this)));
+  connections_.push_back(
+      std::make_unique<ClientConnection>(state_, static_cast<ClientOwner&>(*this)));
   connections_.back()->owner_index = connections_.size() - 1;
   connections_.back()->Start(std::move(stream), std::move(session));
 }
@@ -171,9 +175,10 @@ void Worker::Tick() {
   if (state_.context.snapshot != nullptr && state_.context.snapshot->catalog != nullptr) {
     for (const model::Provider& provider : state_.context.snapshot->catalog->providers) {
       const upstream::BreakerState breaker = state_.health.Breaker(provider.slot, now);
-      state_.metrics.Provider(provider).circuit_state.Set(breaker == upstream::BreakerState::kClosed     ? 0
-                                                          : breaker == upstream::BreakerState::kHalfOpen ? 1
-                                                                                                         : 2);
+      state_.metrics.Provider(provider).circuit_state.Set(
+          breaker == upstream::BreakerState::kClosed     ? 0
+          : breaker == upstream::BreakerState::kHalfOpen ? 1
+                                                         : 2);
     }
   }
 }

@@ -1,8 +1,8 @@
-// Worker: one thread, one loop, one listener, and everything that serves the connections accepted there.
-// Source: architecture.md §2. Thread: construction and Listen before Start; then the verbs below from any thread, the
-// rest belongs to the loop. Loops share nothing but immutable snapshots.
-// Invariant: applied_seq() names a policy that this loop enforces: its snapshot is swapped and every running request
-// has been judged by it.
+// Worker: one thread, one loop, one listener, and everything that serves the connections accepted
+// there. Source: architecture.md §2. Thread: construction and Listen before Start; then the verbs
+// below from any thread, the rest belongs to the loop. Loops share nothing but immutable snapshots.
+// Invariant: applied_seq() names a policy that this loop enforces: its snapshot is swapped and
+// every running request has been judged by it.
 #pragma once
 
 #include <atomic>
@@ -79,7 +79,8 @@ class Worker final : private uv::ListenerObserver, private ClientOwner {
   std::unique_ptr<uv::TcpListener> listener_;
   std::shared_ptr<tls::ServerContext> certificate_;
   std::vector<std::unique_ptr<ClientConnection>> connections_;
-  std::atomic<uint64_t> applied_epoch_{0};  // stored before the seq: a pair read across a change understates
+  std::atomic<uint64_t> applied_epoch_{
+      0};  // stored before the seq: a pair read across a change understates
   std::atomic<uint64_t> applied_seq_{0};
   std::atomic<uint64_t> cut_count_{0};
   std::thread thread_;

@@ -1,11 +1,13 @@
-// What goes wrong: slow and vanishing clients, resetting and unreachable providers, revoked keys, shutdown.
+// What goes wrong: slow and vanishing clients, resetting and unreachable providers, revoked keys,
+// shutdown.
 #include "tests/dataplane/server/harness.h"
 #include "tests/support/test.h"
 
 namespace aurora::server::testing {
 namespace {
 
-constexpr std::string_view kAnswer = R"({"id":"c1","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}})";
+constexpr std::string_view kAnswer =
+    R"({"id":"c1","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}})";
 constexpr std::string_view kStreamHead =
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
 
@@ -16,14 +18,18 @@ std::string Chunk(std::string_view bytes) {
 }
 
 std::string StreamRequest() {
-  const std::string body = R"({"model":"m","stream":true,"messages":[{"role":"user","content":"x"}]})";
-  return "POST /v1/chat/completions HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer " + std::string(kKey) +
-         "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  const std::string body =
+      R"({"model":"m","stream":true,"messages":[{"role":"user","content":"x"}]})";
+  return "POST /v1/chat/completions HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer " +
+         std::string(kKey) +
+         "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
+         "\r\n\r\n" + body;
 }
 
 }  // namespace
 
-TEST_CASE("a slow client makes the gateway hold no more than the watermark and pause the provider", "[server]") {
+TEST_CASE("a slow client makes the gateway hold no more than the watermark and pause the provider",
+          "[server]") {
   std::atomic<size_t> sent{0};
   constexpr size_t kTotal = 64u << 20;
   Provider provider([&](Socket& socket, int) {
@@ -40,7 +46,9 @@ TEST_CASE("a slow client makes the gateway hold no more than the watermark and p
   Socket client = Socket::Connect(gateway.port(), 16384);
   REQUIRE(client.Send("GET /p/up/v1/files/f/content HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer " +
                       std::string(kKey) + "\r\n\r\n"));
-  const auto held = [&] { return gateway.OnLoop([&] { return gateway.worker().client_queued_bytes(); }); };
+  const auto held = [&] {
+    return gateway.OnLoop([&] { return gateway.worker().client_queued_bytes(); });
+  };
   REQUIRE(Eventually([&] { return held() > 200 * 1024; }));
   size_t most = 0;
   for (int i = 0; i < 200; ++i) {
@@ -91,7 +99,9 @@ TEST_CASE("an idle provider connection that ends is never used again", "[server]
   Socket client = Socket::Connect(gateway.port());
   REQUIRE(client.Send(ChatRequest()));
   REQUIRE(client.ReadResponse().status == 200);
-  CHECK(Eventually([&] { return gateway.OnLoop([&] { return gateway.worker().pool().connection_count(); }) == 0; }));
+  CHECK(Eventually([&] {
+    return gateway.OnLoop([&] { return gateway.worker().pool().connection_count(); }) == 0;
+  }));
   REQUIRE(client.Send(ChatRequest()));
   CHECK(client.ReadResponse().status == 200);
   CHECK(provider.connections() == 2);
@@ -114,17 +124,21 @@ TEST_CASE("a client that leaves cancels the provider's work before the first tok
   CHECK(Eventually([&] { return cancelled.load(); }));
   CHECK(Eventually([&] { return gateway.Records().size() == 1; }));
   CHECK(gateway.Records()[0].outcome == model::Outcome::kCancelled);
-  CHECK(Eventually([&] { return gateway.OnLoop([&] { return gateway.worker().connection_count(); }) == 0; }));
+  CHECK(Eventually(
+      [&] { return gateway.OnLoop([&] { return gateway.worker().connection_count(); }) == 0; }));
 }
 
 TEST_CASE("stream chunks are forwarded as they come", "[server]") {
   std::atomic<bool> go_on{false};
   Provider provider([&](Socket& socket, int) {
     socket.ReadRequest();
-    socket.Send(std::string(kStreamHead) + Chunk("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"one\"}}]}\n\n"));
+    socket.Send(std::string(kStreamHead) +
+                Chunk("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"one\"}}]}\n\n"));
     Eventually([&] { return go_on.load(); });
-    socket.Send(Chunk("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"two\"}}]}\n\ndata: [DONE]\n\n") +
-                "0\r\n\r\n");
+    socket.Send(
+        Chunk("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"two\"}}]}\n\ndata: "
+              "[DONE]\n\n") +
+        "0\r\n\r\n");
     socket.ReadSome();
   });
   Gateway gateway(provider.port());
@@ -149,7 +163,8 @@ TEST_CASE("stream chunks are forwarded as they come", "[server]") {
 TEST_CASE("a running stream is cut when its key is revoked", "[server]") {
   Provider provider([&](Socket& socket, int) {
     socket.ReadRequest();
-    socket.Send(std::string(kStreamHead) + Chunk("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"one\"}}]}\n\n"));
+    socket.Send(std::string(kStreamHead) +
+                Chunk("data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"one\"}}]}\n\n"));
     socket.ReadSome();
   });
   Gateway gateway(provider.port());
@@ -197,7 +212,8 @@ TEST_CASE("a head that does not arrive in time is answered 408", "[server]") {
   CHECK(client.AtEnd());
 }
 
-TEST_CASE("draining lets a request finish, says close, and takes no further connection", "[server]") {
+TEST_CASE("draining lets a request finish, says close, and takes no further connection",
+          "[server]") {
   std::atomic<bool> asked{false};
   std::atomic<bool> go_on{false};
   Provider provider([&](Socket& socket, int) {
@@ -227,7 +243,8 @@ TEST_CASE("an address that is taken is refused with what to do about it", "[serv
   auto first = BindListeners({"127.0.0.1", 0}, 1, Duration::Seconds(0), "server.listen");
   REQUIRE(first.ok());
   REQUIRE(listen(first->fds[0].get(), 1) == 0);
-  const auto second = BindListeners({"127.0.0.1", first->port}, 2, Duration::Millis(60), "server.listen");
+  const auto second =
+      BindListeners({"127.0.0.1", first->port}, 2, Duration::Millis(60), "server.listen");
   REQUIRE_FALSE(second.ok());
   CHECK(Std(second.status().message()).find("already in use") != std::string_view::npos);
   CHECK(Std(second.status().message()).find("server.listen") != std::string_view::npos);

@@ -1,14 +1,14 @@
 #include "tests/dataplane/server/harness.h"
 
+#include <csignal>
+#include <cstdlib>
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
-
-#include <csignal>
-#include <cstdlib>
 
 #include "shared/base/check.h"
 #include "shared/crypto/sha256.h"
@@ -45,7 +45,9 @@ Socket Socket::Connect(uint16_t port, int receive_buffer_bytes) {
   return Socket(fd);
 }
 
-Socket::~Socket() { Close(); }
+Socket::~Socket() {
+  Close();
+}
 
 void Socket::Close() {
   if (fd_ >= 0) {
@@ -81,15 +83,22 @@ std::string Socket::ReadSome(size_t max) {
   return bytes;
 }
 
-bool Socket::AtEnd() { return ReadSome().empty(); }
+bool Socket::AtEnd() {
+  return ReadSome().empty();
+}
 
-Socket::Message Socket::ReadResponse(bool to_head) { return Read(false, to_head); }
-Socket::Message Socket::ReadRequest() { return Read(true, false); }
+Socket::Message Socket::ReadResponse(bool to_head) {
+  return Read(false, to_head);
+}
+Socket::Message Socket::ReadRequest() {
+  return Read(true, false);
+}
 
 Socket::Message Socket::Read(bool request, bool to_head) {
   static const http::Limits limits;
   http::HeadScratch scratch;
-  http::Decoder decoder(request ? http::Decoder::Kind::kRequest : http::Decoder::Kind::kResponse, limits, &scratch);
+  http::Decoder decoder(request ? http::Decoder::Kind::kRequest : http::Decoder::Kind::kResponse,
+                        limits, &scratch);
   if (to_head) {
     decoder.ExpectNoBody();
   }
@@ -108,7 +117,8 @@ Socket::Message Socket::Read(bool request, bool to_head) {
         case http::Decoder::Event::kHead:
           message.status = request ? 1 : decoder.head().status;
           message.keep_alive = decoder.head().keep_alive;
-          message.first_line = request ? std::string(decoder.head().target) : std::to_string(message.status);
+          message.first_line =
+              request ? std::string(decoder.head().target) : std::to_string(message.status);
           for (const http::Header& h : decoder.head().all()) {
             message.head.append(h.name).append(": ").append(h.value).append("\n");
           }
@@ -214,7 +224,9 @@ Gateway::Gateway(uint16_t provider_port, GatewayOptions options)
   Publish(1, true);
 }
 
-Gateway::~Gateway() { worker_->Stop(); }
+Gateway::~Gateway() {
+  worker_->Stop();
+}
 
 void Gateway::Publish(uint64_t seq, bool with_key) {
   auto catalog = std::make_shared<model::Catalog>();
@@ -229,7 +241,8 @@ void Gateway::Publish(uint64_t seq, bool with_key) {
   up.timeouts.connect = Duration::Seconds(2);
   up.ca_file = options_.ca_file;
   up.constant_lines = "Host: " + up.authority + "\r\nAccept-Encoding: identity\r\n";
-  up.credentials.push_back({.id = "c", .slot = 0, .weight = 1, .header_lines = "Authorization: Bearer up-secret\r\n"});
+  up.credentials.push_back(
+      {.id = "c", .slot = 0, .weight = 1, .header_lines = "Authorization: Bearer up-secret\r\n"});
   catalog->providers.push_back(std::move(up));
   catalog->provider_by_name["up"] = 0;
   model::Model m;
@@ -274,10 +287,10 @@ bool Eventually(const std::function<bool()>& condition) {
 }
 
 std::string ChatRequest(std::string_view extra_headers, size_t content_bytes) {
-  const std::string body =
-      R"({"model":"m","messages":[{"role":"user","content":")" + std::string(content_bytes, 'x') + "\"}]}";
-  return "POST /v1/chat/completions HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer " + std::string(kKey) +
-         "\r\nContent-Type: application/json\r\n" + std::string(extra_headers) +
+  const std::string body = R"({"model":"m","messages":[{"role":"user","content":")" +
+                           std::string(content_bytes, 'x') + "\"}]}";
+  return "POST /v1/chat/completions HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer " +
+         std::string(kKey) + "\r\nContent-Type: application/json\r\n" + std::string(extra_headers) +
          "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 

@@ -1,6 +1,7 @@
-// Harness for the server's tests: a provider and a client on blocking loopback sockets, and one real worker between.
-// Thread: the provider serves each connection on a thread of its own; the client is the test's thread.
-// Errors: a socket that stays silent for 10 s fails the test rather than hanging it.
+// Harness for the server's tests: a provider and a client on blocking loopback sockets, and one
+// real worker between. Thread: the provider serves each connection on a thread of its own; the
+// client is the test's thread. Errors: a socket that stays silent for 10 s fails the test rather
+// than hanging it.
 #pragma once
 
 #include <atomic>
@@ -24,7 +25,9 @@ class Socket {
  public:
   explicit Socket(int fd);
   static Socket Connect(uint16_t port, int receive_buffer_bytes = 0);
-  Socket(Socket&& other) noexcept : fd_(other.fd_), buffer_(std::move(other.buffer_)) { other.fd_ = -1; }
+  Socket(Socket&& other) noexcept : fd_(other.fd_), buffer_(std::move(other.buffer_)) {
+    other.fd_ = -1;
+  }
   Socket& operator=(Socket&&) = delete;
   ~Socket();
 
@@ -32,7 +35,7 @@ class Socket {
   // What came with one read; "" at the end of the stream or an error.
   std::string ReadSome(size_t max = 65536);
   struct Message {
-    int status = 0;          // responses; 0 = none came
+    int status = 0;  // responses; 0 = none came
     std::string first_line;
     std::string head;
     std::string body;

@@ -1,8 +1,9 @@
-// The warm path allocates nothing: every malloc of the loop's thread is counted while 1 KB requests pass.
-// Thread: the counter counts only threads that switched it on. Not built under a sanitizer, which owns malloc.
-#include <dlfcn.h>
-
+// The warm path allocates nothing: every malloc of the loop's thread is counted while 1 KB requests
+// pass. Thread: the counter counts only threads that switched it on. Not built under a sanitizer,
+// which owns malloc.
 #include <cstdlib>
+
+#include <dlfcn.h>
 
 #include "tests/dataplane/server/harness.h"
 #include "tests/support/test.h"
@@ -12,7 +13,8 @@ thread_local bool counting = false;
 std::atomic<uint64_t> allocations{0};
 }  // namespace
 
-// glibc's own entry points; defining malloc replaces it for the whole process, operator new included.
+// glibc's own entry points; defining malloc replaces it for the whole process, operator new
+// included.
 extern "C" {
 void* __libc_malloc(size_t size);
 void* __libc_calloc(size_t count, size_t size);
@@ -41,8 +43,9 @@ void* realloc(void* old, size_t size) {
 namespace aurora::server::testing {
 
 TEST_CASE("a warm 1 KB request allocates nothing on the loop", "[server]") {
-  const std::string body = R"({"id":"c","choices":[{"index":0,"message":{"role":"assistant","content":")" +
-                           std::string(700, 'y') + R"("}}],"usage":{"prompt_tokens":7,"completion_tokens":3}})";
+  const std::string body =
+      R"({"id":"c","choices":[{"index":0,"message":{"role":"assistant","content":")" +
+      std::string(700, 'y') + R"("}}],"usage":{"prompt_tokens":7,"completion_tokens":3}})";
   Provider provider(Provider::Always(body));
   Gateway gateway(provider.port());
   Socket client = Socket::Connect(gateway.port());

@@ -6,12 +6,15 @@ namespace aurora::server::testing {
 namespace {
 
 constexpr std::string_view kAnswer =
-    R"({"id":"c1","object":"chat.completion","model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"hi"},)"
+    R"({"id":"c1","object":"chat.completion","model":"m","choices":[{"index":0,)"
+    R"("message":{"role":"assistant","content":"hi"},)"
     R"("finish_reason":"stop"}],"usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}})";
 
 std::string Upload(std::string_view path, size_t bytes) {
-  return "POST " + std::string(path) + " HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer " + std::string(kKey) +
-         "\r\nContent-Type: application/octet-stream\r\nContent-Length: " + std::to_string(bytes) + "\r\n\r\n";
+  return "POST " + std::string(path) + " HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer " +
+         std::string(kKey) +
+         "\r\nContent-Type: application/octet-stream\r\nContent-Length: " + std::to_string(bytes) +
+         "\r\n\r\n";
 }
 
 }  // namespace
@@ -63,8 +66,8 @@ TEST_CASE("pipelined requests are answered in their order", "[server]") {
   });
   Gateway gateway(provider.port());
   Socket client = Socket::Connect(gateway.port());
-  REQUIRE(client.Send(ChatRequest({}, 100) + ChatRequest({}, 200) + "GET /livez HTTP/1.1\r\nHost: g\r\n\r\n" +
-                      ChatRequest({}, 300)));
+  REQUIRE(client.Send(ChatRequest({}, 100) + ChatRequest({}, 200) +
+                      "GET /livez HTTP/1.1\r\nHost: g\r\n\r\n" + ChatRequest({}, 300)));
   const std::string first = client.ReadResponse().body;
   const std::string second = client.ReadResponse().body;
   const std::string third = client.ReadResponse().body;
@@ -99,11 +102,14 @@ TEST_CASE("a large body passes both ways unchanged", "[server]") {
   CHECK(answer.body == big);
 }
 
-TEST_CASE("a request without a key is answered 401 and the connection stays usable or closes cleanly", "[server]") {
+TEST_CASE(
+    "a request without a key is answered 401 and the connection stays usable or closes cleanly",
+    "[server]") {
   Provider provider(Provider::Always(std::string(kAnswer)));
   Gateway gateway(provider.port());
   Socket client = Socket::Connect(gateway.port());
-  REQUIRE(client.Send("POST /v1/chat/completions HTTP/1.1\r\nHost: g\r\nContent-Length: 2\r\n\r\n{}"));
+  REQUIRE(
+      client.Send("POST /v1/chat/completions HTTP/1.1\r\nHost: g\r\nContent-Length: 2\r\n\r\n{}"));
   const Socket::Message refused = client.ReadResponse();
   CHECK(refused.status == 401);
   if (refused.keep_alive) {
@@ -119,7 +125,8 @@ TEST_CASE("an answer sent before a large upload ended is not lost to a reset", "
   Provider provider(Provider::Always(std::string(kAnswer)));
   Gateway gateway(provider.port());
   Socket client = Socket::Connect(gateway.port());
-  REQUIRE(client.Send("POST /v1/chat/completions HTTP/1.1\r\nHost: g\r\nContent-Length: 900000000\r\n\r\n"));
+  REQUIRE(client.Send(
+      "POST /v1/chat/completions HTTP/1.1\r\nHost: g\r\nContent-Length: 900000000\r\n\r\n"));
   std::thread sender([&] {
     const std::string chunk(65536, 'x');
     for (int i = 0; i < 16 && client.Send(chunk); ++i) {
@@ -135,8 +142,10 @@ TEST_CASE("bad framing is answered and nothing behind it is read as a request", 
   Provider provider(Provider::Always(std::string(kAnswer)));
   Gateway gateway(provider.port());
   Socket client = Socket::Connect(gateway.port());
-  REQUIRE(client.Send("POST /v1/chat/completions HTTP/1.1\r\nHost: g\r\nContent-Length: 4\r\n"
-                      "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + ChatRequest()));
+  REQUIRE(
+      client.Send("POST /v1/chat/completions HTTP/1.1\r\nHost: g\r\nContent-Length: 4\r\n"
+                  "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" +
+                  ChatRequest()));
   CHECK(client.ReadResponse().status == 400);
   CHECK(client.AtEnd());
   CHECK(provider.connections() == 0);

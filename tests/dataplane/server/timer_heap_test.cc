@@ -42,7 +42,8 @@ TEST_CASE("a due entry comes out once and in order of its latest deadline", "[se
       CHECK(e.want > now - Duration::Micros(50));
       e.want = Instant::Never();
     }
-    CHECK(std::none_of(entries.begin(), entries.end(), [&](const auto& e) { return e->want <= now; }));
+    CHECK(std::none_of(entries.begin(), entries.end(),
+                       [&](const auto& e) { return e->want <= now; }));
   }
 }
 

@@ -1,12 +1,12 @@
 // TLS on both sides: trust is checked, names are checked, sessions work over the same pools.
+#include <cstdio>
+#include <filesystem>
+
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
-
-#include <cstdio>
-#include <filesystem>
 
 #include "tests/dataplane/server/harness.h"
 #include "tests/support/test.h"
@@ -14,7 +14,8 @@
 namespace aurora::server::testing {
 namespace {
 
-constexpr std::string_view kAnswer = R"({"id":"c1","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}})";
+constexpr std::string_view kAnswer =
+    R"({"id":"c1","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}})";
 
 // A self-signed certificate for 127.0.0.1 in two PEM files.
 struct Certificate {
@@ -35,7 +36,8 @@ struct Certificate {
     X509_set_issuer_name(x, X509_get_subject_name(x));
     X509V3_CTX context;
     X509V3_set_ctx(&context, x, x, nullptr, nullptr, 0);
-    X509_EXTENSION* names = X509V3_EXT_conf_nid(nullptr, &context, NID_subject_alt_name, "IP:127.0.0.1");
+    X509_EXTENSION* names =
+        X509V3_EXT_conf_nid(nullptr, &context, NID_subject_alt_name, "IP:127.0.0.1");
     X509_add_ext(x, names, -1);
     X509_EXTENSION_free(names);
     X509_sign(x, key, EVP_sha256());
@@ -66,7 +68,8 @@ Provider::Serve TlsProvider(const Certificate& certificate, std::atomic<int>& re
       resumed += SSL_session_reused(ssl);
       char bytes[65536];
       while (SSL_read(ssl, bytes, sizeof bytes) > 0) {
-        const std::string response = Response(kAnswer, connection == 1 ? "Connection: close\r\n" : "");
+        const std::string response =
+            Response(kAnswer, connection == 1 ? "Connection: close\r\n" : "");
         SSL_write(ssl, response.data(), static_cast<int>(response.size()));
         if (connection == 1) {
           SSL_shutdown(ssl);
@@ -80,7 +83,8 @@ Provider::Serve TlsProvider(const Certificate& certificate, std::atomic<int>& re
 
 }  // namespace
 
-TEST_CASE("a provider behind a trusted certificate is served and its session resumed", "[server][tls]") {
+TEST_CASE("a provider behind a trusted certificate is served and its session resumed",
+          "[server][tls]") {
   Certificate certificate;
   std::atomic<int> resumed{0};
   Provider provider(TlsProvider(certificate, resumed));
@@ -110,10 +114,14 @@ TEST_CASE("a provider whose certificate is not trusted gets no request", "[serve
   CHECK((status == 502 || status == 503));
   model::Provider up;
   up.slot = 0;
-  CHECK(gateway.metrics().Provider(up).connect_failures[static_cast<size_t>(exchange::UpstreamFailure::kTls)].value() >= 1);
+  CHECK(gateway.metrics()
+            .Provider(up)
+            .connect_failures[static_cast<size_t>(exchange::UpstreamFailure::kTls)]
+            .value() >= 1);
 }
 
-TEST_CASE("clients are served over TLS and a client that speaks plain HTTP is dropped", "[server][tls]") {
+TEST_CASE("clients are served over TLS and a client that speaks plain HTTP is dropped",
+          "[server][tls]") {
   Certificate certificate;
   Provider provider(Provider::Always(std::string(kAnswer)));
   GatewayOptions options;
@@ -130,7 +138,8 @@ TEST_CASE("clients are served over TLS and a client that speaks plain HTTP is dr
   SSL_set_fd(ssl, client.fd());
   REQUIRE(SSL_connect(ssl) == 1);
   const std::string request = ChatRequest();
-  REQUIRE(SSL_write(ssl, request.data(), static_cast<int>(request.size())) == static_cast<int>(request.size()));
+  REQUIRE(SSL_write(ssl, request.data(), static_cast<int>(request.size())) ==
+          static_cast<int>(request.size()));
   std::string seen;
   char bytes[4096];
   while (seen.find(kAnswer) == std::string::npos) {
@@ -149,7 +158,9 @@ TEST_CASE("clients are served over TLS and a client that speaks plain HTTP is dr
   }
   CHECK(reply.find("HTTP/1.1") == std::string::npos);
   CHECK(Eventually([&] {
-    return gateway.metrics().connection_errors[static_cast<size_t>(ConnectionError::kTls)].value() >= 1;
+    return gateway.metrics()
+               .connection_errors[static_cast<size_t>(ConnectionError::kTls)]
+               .value() >= 1;
   }));
 }
 
