@@ -54,7 +54,9 @@ void CallCounts::CollectInto(metrics::Families& families) const {
   const std::lock_guard lock(mutex_);
   for (const auto& [key, count] : counts_) {
     families.Counter("grpc_server_handled_total", "RPCs answered by the admin service, by code.",
-                     {{"grpc_service", "aurora.v1.AdminService"}, {"grpc_method", key.first}, {"grpc_code", key.second}},
+                     {{"grpc_service", "aurora.v1.AdminService"},
+                      {"grpc_method", key.first},
+                      {"grpc_code", key.second}},
                      static_cast<double>(count));
   }
 }

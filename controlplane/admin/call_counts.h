@@ -1,5 +1,6 @@
 // CallCounts: grpc_server_handled_total by service, method and code.
-// Source: the names go-grpc-prometheus made common. Thread: any (a lock; admin calls are rare). Bounds: methods x codes.
+// Source: the names go-grpc-prometheus made common. Thread: any (a lock; admin calls are rare).
+// Bounds: methods x codes.
 #pragma once
 
 #include <cstdint>

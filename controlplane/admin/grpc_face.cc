@@ -1,12 +1,5 @@
 #include "controlplane/admin/grpc_face.h"
 
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
-#include <grpcpp/grpcpp.h>
-#include <grpcpp/health_check_service_interface.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -15,18 +8,28 @@
 #include <iterator>
 #include <utility>
 
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
 #include "aurora/v1/admin.grpc.pb.h"
 #include "shared/base/check.h"
 #include "shared/log/log.h"
 #include "shared/uv/tcp.h"
 
 // Every unary method of the service: the override and its name in metrics come from one line.
-#define AURORA_ADMIN_METHODS(X)                                                                                     \
-  X(ListAuthKeys) X(GetAuthKey) X(CreateAuthKey) X(UpdateAuthKey) X(DeactivateAuthKey) X(RotateAuthKey)             \
-  X(DeleteAuthKey) X(ListProviders) X(GetProvider) X(PutProvider) X(DeleteProvider) X(ListModels) X(GetModel)       \
-  X(PutModel) X(DeleteModel) X(ListAliases) X(GetAlias) X(PutAlias) X(DeleteAlias) X(ListModelOverrides)            \
-  X(GetModelOverride) X(PutModelOverride) X(DeleteModelOverride) X(GetClusterStatus) X(GetNodeStatus)               \
-  X(GetProviderStatus) X(GetEffectiveConfig) X(GetUsageSummary) X(ListUsage) X(ListEvents)
+#define AURORA_ADMIN_METHODS(X)                                                                   \
+  X(ListAuthKeys)                                                                                 \
+  X(GetAuthKey) X(CreateAuthKey) X(UpdateAuthKey) X(DeactivateAuthKey) X(RotateAuthKey)           \
+      X(DeleteAuthKey) X(ListProviders) X(GetProvider) X(PutProvider) X(DeleteProvider)           \
+          X(ListModels) X(GetModel) X(PutModel) X(DeleteModel) X(ListAliases) X(GetAlias)         \
+              X(PutAlias) X(DeleteAlias) X(ListModelOverrides) X(GetModelOverride)                \
+                  X(PutModelOverride) X(DeleteModelOverride) X(GetClusterStatus) X(GetNodeStatus) \
+                      X(GetProviderStatus) X(GetEffectiveConfig) X(GetUsageSummary) X(ListUsage)  \
+                          X(ListEvents)
 
 namespace aurora::admin {
 namespace {
@@ -43,10 +46,11 @@ class Service final : public v1::AdminService::CallbackService {
   Service(Handlers* handlers, const TokenCheck* token, CallCounts* counts)
       : handlers_(handlers), token_(token), counts_(counts) {}
 
-#define AURORA_OVERRIDE(name)                                                                                 \
-  grpc::ServerUnaryReactor* name(grpc::CallbackServerContext* context, const v1::name##Request* request,      \
-                                 v1::name##Response* response) override {                                     \
-    return Serve(#name, context, *request, response);                                                         \
+#define AURORA_OVERRIDE(name)                                                                    \
+  grpc::ServerUnaryReactor* name(grpc::CallbackServerContext* context,                           \
+                                 const v1::name##Request* request, v1::name##Response* response) \
+      override {                                                                                 \
+    return Serve(#name, context, *request, response);                                            \
   }
   AURORA_ADMIN_METHODS(AURORA_OVERRIDE)
 #undef AURORA_OVERRIDE
@@ -61,13 +65,14 @@ class Service final : public v1::AdminService::CallbackService {
     caller->actor = "token";
     const auto& metadata = context.client_metadata();
     const auto found = metadata.find("authorization");
-    return token_->Check(found == metadata.end() ? std::string_view()
-                                                 : std::string_view(found->second.data(), found->second.size()));
+    return token_->Check(found == metadata.end()
+                             ? std::string_view()
+                             : std::string_view(found->second.data(), found->second.size()));
   }
 
   template <class Request, class Response>
-  grpc::ServerUnaryReactor* Serve(const char* method, grpc::CallbackServerContext* context, const Request& request,
-                                  Response* response) {
+  grpc::ServerUnaryReactor* Serve(const char* method, grpc::CallbackServerContext* context,
+                                  const Request& request, Response* response) {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     Caller caller;
     if (const absl::Status admitted = Admit(*context, &caller); !admitted.ok()) {
@@ -76,7 +81,8 @@ class Service final : public v1::AdminService::CallbackService {
       return reactor;
     }
     handlers_->Handle(caller, request,
-                      Reply<Response>([counts = counts_, method, reactor, response](absl::StatusOr<Response> answer) {
+                      Reply<Response>([counts = counts_, method, reactor,
+                                       response](absl::StatusOr<Response> answer) {
                         counts->Count(method, answer.status().code());
                         if (!answer.ok()) {
                           reactor->Finish(ToGrpc(answer.status()));
@@ -102,7 +108,8 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   return text;
 }
 
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(const config::TlsFiles& files) {
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(
+    const config::TlsFiles& files) {
   if (!files.enabled()) {
     return grpc::InsecureServerCredentials();
   }
@@ -122,7 +129,8 @@ void Common(grpc::ServerBuilder& builder, Service* service) {
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
 }
 
-// The directory is ours to make; one that exists keeps its mode (the socket's own 0600 is what guards it).
+// The directory is ours to make; one that exists keeps its mode (the socket's own 0600 is what
+// guards it).
 absl::Status PrepareSocket(const std::string& path) {
   if (path.size() >= sizeof(sockaddr_un::sun_path)) {
     return InvalidArgument("admin.socket: " + path + " is longer than " +
@@ -130,7 +138,8 @@ absl::Status PrepareSocket(const std::string& path) {
   }
   const std::filesystem::path directory = std::filesystem::path(path).parent_path();
   if (!directory.empty() && ::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
-    return InvalidArgument("admin.socket: cannot make " + directory.string() + ": " + std::strerror(errno));
+    return InvalidArgument("admin.socket: cannot make " + directory.string() + ": " +
+                           std::strerror(errno));
   }
   struct stat found {};
   if (::lstat(path.c_str(), &found) == 0) {
@@ -163,21 +172,24 @@ absl::Status GrpcFace::State::OpenTcp(const Options& options) {
               {{"socket", options.admin.socket}, {"not_served", listen.ToString()}});
     return absl::OkStatus();
   }
-  if (!options.admin.tls.enabled() && !config::IsLoopbackHost(listen.host) && !options.admin.allow_insecure) {
+  if (!options.admin.tls.enabled() && !config::IsLoopbackHost(listen.host) &&
+      !options.admin.allow_insecure) {
     return InvalidArgument("admin.grpc_listen = " + listen.ToString() +
                            " is not loopback: set admin.tls, or admin.allow_insecure = true");
   }
   // gRPC says only that it failed; the probe says why.
   AURORA_RETURN_IF_ERROR(WithContext("admin.grpc_listen " + listen.ToString(),
                                      uv::TcpListener::Probe(listen.host, listen.port)));
-  AURORA_ASSIGN_OR_RETURN(std::shared_ptr<grpc::ServerCredentials> credentials, Credentials(options.admin.tls));
+  AURORA_ASSIGN_OR_RETURN(std::shared_ptr<grpc::ServerCredentials> credentials,
+                          Credentials(options.admin.tls));
   tcp_service = std::make_unique<Service>(options.handlers, options.token, options.counts);
   grpc::ServerBuilder builder;
   Common(builder, tcp_service.get());
   builder.AddListeningPort(listen.ToString(), std::move(credentials), &port);
   tcp = builder.BuildAndStart();
   if (tcp == nullptr || port == 0) {
-    return AlreadyExists("admin.grpc_listen " + listen.ToString() + ": cannot listen there (port taken?)");
+    return AlreadyExists("admin.grpc_listen " + listen.ToString() +
+                         ": cannot listen there (port taken?)");
   }
   return absl::OkStatus();
 }
@@ -210,9 +222,13 @@ absl::StatusOr<std::unique_ptr<GrpcFace>> GrpcFace::Open(const Options& options)
   return face;
 }
 
-GrpcFace::~GrpcFace() { Shutdown(Duration::Millis(0)); }
+GrpcFace::~GrpcFace() {
+  Shutdown(Duration::Millis(0));
+}
 
-uint16_t GrpcFace::port() const { return static_cast<uint16_t>(state_->port); }
+uint16_t GrpcFace::port() const {
+  return static_cast<uint16_t>(state_->port);
+}
 
 void GrpcFace::Shutdown(Duration grace) {
   const auto until = std::chrono::system_clock::now() + std::chrono::microseconds(grace.micros());

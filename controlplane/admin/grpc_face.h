@@ -1,7 +1,8 @@
-// GrpcFace: aurora.v1.AdminService over TCP (token) and over the node's own unix socket (file permissions).
-// Source: proto/aurora/v1/admin.proto. Thread: Open, Shutdown and destruction on one thread; calls run on gRPC's own.
-// Bounds: messages up to 4 MiB. Errors: Open: InvalidArgument (socket path, certificate files), AlreadyExists naming the
-// taken port. Invariant: the socket is 0600, in a directory made 0700; TCP is served only with a master key.
+// GrpcFace: aurora.v1.AdminService over TCP (token) and over the node's own unix socket (file
+// permissions). Source: proto/aurora/v1/admin.proto. Thread: Open, Shutdown and destruction on one
+// thread; calls run on gRPC's own. Bounds: messages up to 4 MiB. Errors: Open: InvalidArgument
+// (socket path, certificate files), AlreadyExists naming the taken port. Invariant: the socket is
+// 0600, in a directory made 0700; TCP is served only with a master key.
 #pragma once
 
 #include <cstdint>

@@ -23,7 +23,8 @@ std::string_view ParamOf(std::string_view message) {
   }
   const std::string_view field = message.substr(0, colon);
   const auto fits = [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == '[' || c == ']';
+    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == '[' ||
+           c == ']';
   };
   for (const char c : field) {
     if (!fits(c)) {
@@ -42,11 +43,14 @@ bool Matches(std::string_view pattern, std::string_view path, std::string_view* 
   }
   const std::string_view before = pattern.substr(0, mark);
   const size_t slash = pattern.find('/', mark);
-  const std::string_view after = slash == std::string_view::npos ? std::string_view() : pattern.substr(slash);
-  if (path.size() <= before.size() + after.size() || !path.starts_with(before) || !path.ends_with(after)) {
+  const std::string_view after =
+      slash == std::string_view::npos ? std::string_view() : pattern.substr(slash);
+  if (path.size() <= before.size() + after.size() || !path.starts_with(before) ||
+      !path.ends_with(after)) {
     return false;
   }
-  const std::string_view taken = path.substr(before.size(), path.size() - before.size() - after.size());
+  const std::string_view taken =
+      path.substr(before.size(), path.size() - before.size() - after.size());
   if (pattern[mark] == ':' && taken.find('/') != std::string_view::npos) {
     return false;
   }
@@ -111,7 +115,8 @@ Failure FailureOf(absl::StatusCode code, bool store_open) {
   }
 }
 
-httpd::Response ErrorResponse(const Failure& failure, std::string_view message, std::string_view param) {
+httpd::Response ErrorResponse(const Failure& failure, std::string_view message,
+                              std::string_view param) {
   nlohmann::ordered_json error;
   error["type"] = failure.type;
   error["message"] = message;
@@ -122,7 +127,8 @@ httpd::Response ErrorResponse(const Failure& failure, std::string_view message, 
   response.content_type = "application/json";
   nlohmann::ordered_json body;
   body["error"] = std::move(error);
-  // A message may quote what the caller sent: bytes that are not UTF-8 are replaced, never thrown about.
+  // A message may quote what the caller sent: bytes that are not UTF-8 are replaced, never thrown
+  // about.
   response.body = body.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   return response;
 }

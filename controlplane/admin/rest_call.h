@@ -1,6 +1,6 @@
-// What the REST routes and the face share: one request on its way, its route, and how statuses become bodies.
-// Source: product contract, admin REST. Internal to controlplane/admin. Thread: parsing on the control loop; `finish`
-// from any thread, exactly once.
+// What the REST routes and the face share: one request on its way, its route, and how statuses
+// become bodies. Source: product contract, admin REST. Internal to controlplane/admin. Thread:
+// parsing on the control loop; `finish` from any thread, exactly once.
 #pragma once
 
 #include <functional>
@@ -28,7 +28,8 @@ struct Call {
 
 struct Route {
   http::Method method;
-  // Below /admin/api/v1/. ":x" takes one part, "*x" everything up to what follows it ('/' included).
+  // Below /admin/api/v1/. ":x" takes one part, "*x" everything up to what follows it ('/'
+  // included).
   std::string_view pattern;
   std::string_view query;  // the parameters it knows, separated by spaces
   void (*run)(Call call);
@@ -46,9 +47,11 @@ struct Failure {
   std::string_view type;
   std::string_view code;
 };
-// `store_open`: a refusal of a store that is not open is 503, one that read-only data causes is 409.
+// `store_open`: a refusal of a store that is not open is 503, one that read-only data causes is
+// 409.
 Failure FailureOf(absl::StatusCode code, bool store_open);
-httpd::Response ErrorResponse(const Failure& failure, std::string_view message, std::string_view param);
+httpd::Response ErrorResponse(const Failure& failure, std::string_view message,
+                              std::string_view param);
 // The two together; the field an InvalidArgument begins with becomes `param`.
 httpd::Response ErrorResponse(const absl::Status& status, bool store_open);
 

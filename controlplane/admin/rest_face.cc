@@ -16,7 +16,8 @@ namespace {
 
 constexpr std::string_view kPrefix = "/admin/api/v1/";
 
-absl::StatusOr<std::map<std::string, std::string>> ParseQuery(std::string_view query, std::string_view known) {
+absl::StatusOr<std::map<std::string, std::string>> ParseQuery(std::string_view query,
+                                                              std::string_view known) {
   std::map<std::string, std::string> out;
   const std::vector<std::string> names = absl::StrSplit(Absl(known), ' ', absl::SkipEmpty());
   for (const absl::string_view piece : absl::StrSplit(Absl(query), '&', absl::SkipEmpty())) {
@@ -25,10 +26,12 @@ absl::StatusOr<std::map<std::string, std::string>> ParseQuery(std::string_view q
     AURORA_ASSIGN_OR_RETURN(std::string name, rest::PercentDecode(pair.substr(0, equals), true));
     AURORA_ASSIGN_OR_RETURN(
         std::string value,
-        rest::PercentDecode(equals < pair.size() ? pair.substr(equals + 1) : std::string_view(), true));
+        rest::PercentDecode(equals < pair.size() ? pair.substr(equals + 1) : std::string_view(),
+                            true));
     if (std::find(names.begin(), names.end(), name) == names.end()) {
-      return InvalidArgument(name + ": unknown query parameter" +
-                             (names.empty() ? " (there are none here)" : "; known here: " + std::string(known)));
+      return InvalidArgument(
+          name + ": unknown query parameter" +
+          (names.empty() ? " (there are none here)" : "; known here: " + std::string(known)));
     }
     if (!out.emplace(name, std::move(value)).second) {
       return InvalidArgument(name + ": given twice");
@@ -78,8 +81,9 @@ void RestFace::State::Refuse(const absl::Status& status, const httpd::Responder&
   }
   response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"aurora admin\"");
   if (delayed.size() >= kLoginsDelayed) {
-    responder.Send(rest::ErrorResponse({429, "rate_limit_error", "too_many_failed_logins"},
-                                       "too many requests with a wrong admin token; try again in a second", ""));
+    responder.Send(rest::ErrorResponse(
+        {429, "rate_limit_error", "too_many_failed_logins"},
+        "too many requests with a wrong admin token; try again in a second", ""));
     return;
   }
   delayed.push_back({uv::Loop::Now() + kLoginDelay, responder, std::move(response)});
@@ -103,13 +107,15 @@ void RestFace::State::AnswerDelayed() {
 
 void RestFace::State::Handle(const httpd::Request& request, const httpd::Responder& responder) {
   const std::string_view path = request.path;
-  if (const absl::Status admitted = options.token->Check(request.Header("authorization")); !admitted.ok()) {
+  if (const absl::Status admitted = options.token->Check(request.Header("authorization"));
+      !admitted.ok()) {
     Refuse(admitted, responder);
     return;
   }
   std::string allowed;
   if (path.starts_with(kPrefix)) {
-    const http::Method method = request.method == http::Method::kHead ? http::Method::kGet : request.method;
+    const http::Method method =
+        request.method == http::Method::kHead ? http::Method::kGet : request.method;
     for (const rest::Route& route : rest::Routes()) {
       std::string_view captured;
       if (!rest::Matches(route.pattern, path.substr(kPrefix.size()), &captured)) {
@@ -131,14 +137,14 @@ void RestFace::State::Handle(const httpd::Request& request, const httpd::Respond
                                        "no such admin path; they begin with /admin/api/v1/", ""));
     return;
   }
-  httpd::Response response =
-      rest::ErrorResponse({405, "invalid_request_error", "method_not_allowed"}, "allowed here: " + allowed, "");
+  httpd::Response response = rest::ErrorResponse(
+      {405, "invalid_request_error", "method_not_allowed"}, "allowed here: " + allowed, "");
   response.headers.emplace_back("Allow", allowed);
   responder.Send(std::move(response));
 }
 
-void RestFace::State::Dispatch(const rest::Route& route, std::string_view captured, const httpd::Request& request,
-                               const httpd::Responder& responder) {
+void RestFace::State::Dispatch(const rest::Route& route, std::string_view captured,
+                               const httpd::Request& request, const httpd::Responder& responder) {
   if (!request.body.empty() && !IsJson(request.Header("content-type"))) {
     responder.Send(rest::ErrorResponse({415, "invalid_request_error", "unsupported_media_type"},
                                        "send the body as Content-Type: application/json", ""));
@@ -156,23 +162,32 @@ void RestFace::State::Dispatch(const rest::Route& route, std::string_view captur
   call.id = *std::move(id);
   call.query = *std::move(query);
   call.body = request.body;
-  // A reply may come from any thread; the socket is the loop's. A closed mailbox means that the client is gone too.
+  // A reply may come from any thread; the socket is the loop's. A closed mailbox means that the
+  // client is gone too.
   call.finish = [&box = mailbox, responder](httpd::Response response) {
-    (void)box.Post([responder, response = std::move(response)]() mutable { responder.Send(std::move(response)); });
+    (void)box.Post([responder, response = std::move(response)]() mutable {
+      responder.Send(std::move(response));
+    });
   };
-  call.error = [open = options.store_open](const absl::Status& status) { return rest::ErrorResponse(status, open()); };
+  call.error = [open = options.store_open](const absl::Status& status) {
+    return rest::ErrorResponse(status, open());
+  };
   route.run(std::move(call));
 }
 
 RestFace::RestFace(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
-absl::StatusOr<std::unique_ptr<RestFace>> RestFace::Open(uv::Loop& loop, uv::Mailbox& mailbox, Options options) {
+absl::StatusOr<std::unique_ptr<RestFace>> RestFace::Open(uv::Loop& loop, uv::Mailbox& mailbox,
+                                                         Options options) {
   const httpd::Server::Options http = options.http;
-  std::unique_ptr<RestFace> face(new RestFace(std::make_unique<State>(loop, mailbox, std::move(options))));
-  auto server = httpd::Server::Open(loop, http, [state = face->state_.get()](const httpd::Request& request,
-                                                                             const httpd::Responder& responder) {
-    state->Handle(request, responder);
-  });
+  std::unique_ptr<RestFace> face(
+      new RestFace(std::make_unique<State>(loop, mailbox, std::move(options))));
+  auto server =
+      httpd::Server::Open(loop, http,
+                          [state = face->state_.get()](const httpd::Request& request,
+                                                       const httpd::Responder& responder) {
+                            state->Handle(request, responder);
+                          });
   if (!server.ok()) {
     return WithContext("admin.rest_listen", server.status());
   }
@@ -182,8 +197,12 @@ absl::StatusOr<std::unique_ptr<RestFace>> RestFace::Open(uv::Loop& loop, uv::Mai
 
 RestFace::~RestFace() = default;
 
-uint16_t RestFace::port() const { return server_->port(); }
+uint16_t RestFace::port() const {
+  return server_->port();
+}
 
-void RestFace::Drain(std::function<void()> drained) { server_->Drain(std::move(drained)); }
+void RestFace::Drain(std::function<void()> drained) {
+  server_->Drain(std::move(drained));
+}
 
 }  // namespace aurora::admin

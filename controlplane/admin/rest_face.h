@@ -1,8 +1,9 @@
 // RestFace: the admin API as JSON over HTTP, below /admin/api/v1/.
-// Source: product contract, admin REST. Thread: the control loop's; replies come back to it through the Mailbox.
-// Units: bodies up to 1 MiB. Errors: {"error":{"type","message","param","code"}}; Open: as httpd::Server, naming the port.
-// Invariant: nothing is answered without the token but the request for one; a wrong token costs its sender kLoginDelay.
-// Requires: the mailbox and handlers outlive every reply; destroy on the loop's thread.
+// Source: product contract, admin REST. Thread: the control loop's; replies come back to it through
+// the Mailbox. Units: bodies up to 1 MiB. Errors: {"error":{"type","message","param","code"}};
+// Open: as httpd::Server, naming the port. Invariant: nothing is answered without the token but the
+// request for one; a wrong token costs its sender kLoginDelay. Requires: the mailbox and handlers
+// outlive every reply; destroy on the loop's thread.
 #pragma once
 
 #include <functional>
@@ -30,7 +31,8 @@ class RestFace {
     std::function<bool()> store_open;
   };
 
-  static absl::StatusOr<std::unique_ptr<RestFace>> Open(uv::Loop& loop, uv::Mailbox& mailbox, Options options);
+  static absl::StatusOr<std::unique_ptr<RestFace>> Open(uv::Loop& loop, uv::Mailbox& mailbox,
+                                                        Options options);
   ~RestFace();
 
   uint16_t port() const;

@@ -1,13 +1,14 @@
-// The table of the admin REST: which call each method and path is. Nothing here decides anything; Handlers do.
-#include <google/protobuf/descriptor.h>
-
+// The table of the admin REST: which call each method and path is. Nothing here decides anything;
+// Handlers do.
 #include <array>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <type_traits>
 #include <utility>
 #include <vector>
+
+#include <google/protobuf/descriptor.h>
+#include <nlohmann/json.hpp>
 
 #include "absl/strings/numbers.h"
 #include "controlplane/admin/rest_call.h"
@@ -27,7 +28,9 @@ httpd::Response JsonResponse(int status, const Json& body) {
   return response;
 }
 
-void Fail(const Call& call, const absl::Status& status) { call.finish(call.error(status)); }
+void Fail(const Call& call, const absl::Status& status) {
+  call.finish(call.error(status));
+}
 
 // ---- What comes in ----
 
@@ -69,7 +72,8 @@ absl::Status Page(const Call& call, Request* request) {
   return absl::OkStatus();
 }
 
-absl::Status Time(const Call& call, const std::string& name, google::protobuf::Timestamp* (*at)(v1::GetUsageSummaryRequest*),
+absl::Status Time(const Call& call, const std::string& name,
+                  google::protobuf::Timestamp* (*at)(v1::GetUsageSummaryRequest*),
                   v1::GetUsageSummaryRequest* request) {
   const auto found = call.query.find(name);
   if (found == call.query.end()) {
@@ -98,8 +102,10 @@ absl::Status SetFromPath(const char* name, const std::string& value, Entity* ent
 
 // The body as an entity, named by the path. Answers the fields that the body holds.
 template <class Entity>
-absl::StatusOr<std::vector<std::string>> Body(const Call& call, const char* id_field, Entity* entity) {
-  AURORA_ASSIGN_OR_RETURN(std::vector<std::string> fields, protojson::FromJsonText(call.body, entity));
+absl::StatusOr<std::vector<std::string>> Body(const Call& call, const char* id_field,
+                                              Entity* entity) {
+  AURORA_ASSIGN_OR_RETURN(std::vector<std::string> fields,
+                          protojson::FromJsonText(call.body, entity));
   if (id_field == nullptr) {
     return fields;
   }
@@ -123,7 +129,8 @@ absl::StatusOr<std::vector<std::string>> Body(const Call& call, const char* id_f
 // The whole message.
 template <class Request, class Response>
 void Show(const Call& call, const Request& request) {
-  call.handlers->Handle(call.caller, request, Reply<Response>([call](absl::StatusOr<Response> answer) {
+  call.handlers->Handle(call.caller, request,
+                        Reply<Response>([call](absl::StatusOr<Response> answer) {
                           call.finish(answer.ok() ? JsonResponse(200, protojson::ToJson(*answer))
                                                   : call.error(answer.status()));
                         }));
@@ -132,10 +139,11 @@ void Show(const Call& call, const Request& request) {
 // One entity out of the message.
 template <class Request, class Response, auto entity>
 void ShowEntity(const Call& call, const Request& request) {
-  call.handlers->Handle(call.caller, request, Reply<Response>([call](absl::StatusOr<Response> answer) {
-                          call.finish(answer.ok() ? JsonResponse(200, protojson::ToJson(((*answer).*entity)()))
-                                                  : call.error(answer.status()));
-                        }));
+  call.handlers->Handle(
+      call.caller, request, Reply<Response>([call](absl::StatusOr<Response> answer) {
+        call.finish(answer.ok() ? JsonResponse(200, protojson::ToJson(((*answer).*entity)()))
+                                : call.error(answer.status()));
+      }));
 }
 
 template <class Response>
@@ -150,7 +158,8 @@ int WrittenStatus(const Response& response) {
 // An entity with "propagation" beside its own fields.
 template <class Request, class Response, auto entity>
 void Write(const Call& call, const Request& request) {
-  call.handlers->Handle(call.caller, request, Reply<Response>([call](absl::StatusOr<Response> answer) {
+  call.handlers->Handle(call.caller, request,
+                        Reply<Response>([call](absl::StatusOr<Response> answer) {
                           if (!answer.ok()) {
                             call.finish(call.error(answer.status()));
                             return;
@@ -244,7 +253,8 @@ void CreateKey(Call call) {
     Fail(call, status);
     return;
   }
-  Write<v1::CreateAuthKeyRequest, v1::CreateAuthKeyResponse, &v1::CreateAuthKeyResponse::auth_key>(call, request);
+  Write<v1::CreateAuthKeyRequest, v1::CreateAuthKeyResponse, &v1::CreateAuthKeyResponse::auth_key>(
+      call, request);
 }
 
 void UpdateKey(const Call& call, std::optional<std::vector<std::string>> all) {
@@ -261,16 +271,21 @@ void UpdateKey(const Call& call, std::optional<std::vector<std::string>> all) {
   for (std::string& field : all.has_value() ? *all : *fields) {
     request.add_update_fields(std::move(field));
   }
-  Write<v1::UpdateAuthKeyRequest, v1::UpdateAuthKeyResponse, &v1::UpdateAuthKeyResponse::auth_key>(call, request);
+  Write<v1::UpdateAuthKeyRequest, v1::UpdateAuthKeyResponse, &v1::UpdateAuthKeyResponse::auth_key>(
+      call, request);
 }
 
-// What the server says about a key is not the caller's to replace, and may stand in a body that was read before.
+// What the server says about a key is not the caller's to replace, and may stand in a body that was
+// read before.
 void PutKey(Call call) {
-  UpdateKey(call, std::vector<std::string>{"name", "description", "user_path", "allowed_providers", "allowed_models",
-                                           "denied_models", "rate_limits", "expires_at", "enabled"});
+  UpdateKey(call, std::vector<std::string>{"name", "description", "user_path", "allowed_providers",
+                                           "allowed_models", "denied_models", "rate_limits",
+                                           "expires_at", "enabled"});
 }
 
-void PatchKey(Call call) { UpdateKey(call, std::nullopt); }
+void PatchKey(Call call) {
+  UpdateKey(call, std::nullopt);
+}
 
 void DeactivateKey(Call call) {
   v1::DeactivateAuthKeyRequest request;
@@ -278,8 +293,8 @@ void DeactivateKey(Call call) {
     Fail(call, status);
     return;
   }
-  Write<v1::DeactivateAuthKeyRequest, v1::DeactivateAuthKeyResponse, &v1::DeactivateAuthKeyResponse::auth_key>(call,
-                                                                                                               request);
+  Write<v1::DeactivateAuthKeyRequest, v1::DeactivateAuthKeyResponse,
+        &v1::DeactivateAuthKeyResponse::auth_key>(call, request);
 }
 
 void RotateKey(Call call) {
@@ -290,7 +305,8 @@ void RotateKey(Call call) {
     status = fields.status();
     for (size_t i = 0; status.ok() && i < fields->size(); ++i) {
       if ((*fields)[i] != "overlap_seconds") {
-        status = InvalidArgument((*fields)[i] + ": not a field of this body; it takes overlap_seconds");
+        status =
+            InvalidArgument((*fields)[i] + ": not a field of this body; it takes overlap_seconds");
       }
     }
   }
@@ -301,7 +317,8 @@ void RotateKey(Call call) {
     Fail(call, status);
     return;
   }
-  Write<v1::RotateAuthKeyRequest, v1::RotateAuthKeyResponse, &v1::RotateAuthKeyResponse::auth_key>(call, request);
+  Write<v1::RotateAuthKeyRequest, v1::RotateAuthKeyResponse, &v1::RotateAuthKeyResponse::auth_key>(
+      call, request);
 }
 
 // ---- Usage and events ----
@@ -309,9 +326,11 @@ void RotateKey(Call call) {
 void UsageSummary(Call call) {
   using Request = v1::GetUsageSummaryRequest;
   Request request;
-  absl::Status status = Time(call, "since", [](Request* r) { return r->mutable_since(); }, &request);
+  absl::Status status = Time(
+      call, "since", [](Request* r) { return r->mutable_since(); }, &request);
   if (status.ok()) {
-    status = Time(call, "until", [](Request* r) { return r->mutable_until(); }, &request);
+    status = Time(
+        call, "until", [](Request* r) { return r->mutable_until(); }, &request);
   }
   if (!status.ok()) {
     Fail(call, status);
@@ -348,14 +367,16 @@ constexpr std::string_view kWrite = "wait timeout_ms";
 template <class Kind>
 struct Entity;
 
-#define AURORA_ENTITY(Kind, Plural, field, id_field)                                                                \
-  template <>                                                                                                       \
-  struct Entity<v1::Kind> {                                                                                         \
-    static constexpr auto kList = List<v1::List##Plural##Request, v1::List##Plural##Response>;                      \
-    static constexpr auto kGet = Get<v1::Get##Kind##Request, v1::Get##Kind##Response, &v1::Get##Kind##Response::field>; \
-    static constexpr auto kPut = Put<v1::Put##Kind##Request, v1::Put##Kind##Response,                               \
-                                     &v1::Put##Kind##Request::mutable_##field, &v1::Put##Kind##Response::field, id_field>; \
-    static constexpr auto kDelete = Delete<v1::Delete##Kind##Request, v1::Delete##Kind##Response>;                  \
+#define AURORA_ENTITY(Kind, Plural, field, id_field)                                               \
+  template <>                                                                                      \
+  struct Entity<v1::Kind> {                                                                        \
+    static constexpr auto kList = List<v1::List##Plural##Request, v1::List##Plural##Response>;     \
+    static constexpr auto kGet =                                                                   \
+        Get<v1::Get##Kind##Request, v1::Get##Kind##Response, &v1::Get##Kind##Response::field>;     \
+    static constexpr auto kPut =                                                                   \
+        Put<v1::Put##Kind##Request, v1::Put##Kind##Response,                                       \
+            &v1::Put##Kind##Request::mutable_##field, &v1::Put##Kind##Response::field, id_field>;  \
+    static constexpr auto kDelete = Delete<v1::Delete##Kind##Request, v1::Delete##Kind##Response>; \
   };
 AURORA_ENTITY(Provider, Providers, provider, kName)
 AURORA_ENTITY(Model, Models, model, kId)
@@ -364,14 +385,18 @@ AURORA_ENTITY(ModelOverride, ModelOverrides, model_override, kSelector)
 #undef AURORA_ENTITY
 
 constexpr auto kListKeys = List<v1::ListAuthKeysRequest, v1::ListAuthKeysResponse>;
-constexpr auto kGetKey = Get<v1::GetAuthKeyRequest, v1::GetAuthKeyResponse, &v1::GetAuthKeyResponse::auth_key>;
+constexpr auto kGetKey =
+    Get<v1::GetAuthKeyRequest, v1::GetAuthKeyResponse, &v1::GetAuthKeyResponse::auth_key>;
 constexpr auto kDeleteKey = Delete<v1::DeleteAuthKeyRequest, v1::DeleteAuthKeyResponse>;
 
 // The first that fits wins: "providers/status" stands before "providers/:name".
 constexpr std::array kRoutes = {
-    Route{Method::kGet, "cluster/status", "", Plain<v1::GetClusterStatusRequest, v1::GetClusterStatusResponse>},
-    Route{Method::kGet, "node/status", "", Plain<v1::GetNodeStatusRequest, v1::GetNodeStatusResponse>},
-    Route{Method::kGet, "config", "", Plain<v1::GetEffectiveConfigRequest, v1::GetEffectiveConfigResponse>},
+    Route{Method::kGet, "cluster/status", "",
+          Plain<v1::GetClusterStatusRequest, v1::GetClusterStatusResponse>},
+    Route{Method::kGet, "node/status", "",
+          Plain<v1::GetNodeStatusRequest, v1::GetNodeStatusResponse>},
+    Route{Method::kGet, "config", "",
+          Plain<v1::GetEffectiveConfigRequest, v1::GetEffectiveConfigResponse>},
     Route{Method::kGet, "usage/summary", "since until group_by", UsageSummary},
     Route{Method::kGet, "usage/log", kPage, List<v1::ListUsageRequest, v1::ListUsageResponse>},
     Route{Method::kGet, "events", "after_seq page_size", Events},
@@ -386,7 +411,8 @@ constexpr std::array kRoutes = {
     Route{Method::kDelete, "auth-keys/:id", kWrite, kDeleteKey},
 
     Route{Method::kGet, "providers", kPage, Entity<v1::Provider>::kList},
-    Route{Method::kGet, "providers/status", "", Plain<v1::GetProviderStatusRequest, v1::GetProviderStatusResponse>},
+    Route{Method::kGet, "providers/status", "",
+          Plain<v1::GetProviderStatusRequest, v1::GetProviderStatusResponse>},
     Route{Method::kGet, "providers/:name", "", Entity<v1::Provider>::kGet},
     Route{Method::kPut, "providers/:name", kWrite, Entity<v1::Provider>::kPut},
     Route{Method::kDelete, "providers/:name", kWrite, Entity<v1::Provider>::kDelete},
@@ -410,6 +436,8 @@ constexpr std::array kRoutes = {
 
 }  // namespace
 
-std::span<const Route> Routes() { return kRoutes; }
+std::span<const Route> Routes() {
+  return kRoutes;
+}
 
 }  // namespace aurora::admin::rest

@@ -1,7 +1,8 @@
 // TokenCheck: is this the admin token?
-// Source: product contract, admin API (AURORA_MASTER_KEY as a bearer token). Thread: stateless after construction; any.
-// Errors: the two Status values a face turns into its own. Invariant: the token's text is not kept, only its digest, and
-// a comparison takes as long for a near miss as for a far one.
+// Source: product contract, admin API (AURORA_MASTER_KEY as a bearer token). Thread: stateless
+// after construction; any. Errors: the two Status values a face turns into its own. Invariant: the
+// token's text is not kept, only its digest, and a comparison takes as long for a near miss as for
+// a far one.
 #pragma once
 
 #include <string_view>
@@ -18,8 +19,8 @@ class TokenCheck {
 
   // Whether any token is accepted at all.
   bool enabled() const { return enabled_; }
-  // `authorization`: the header's value, "Bearer TOKEN". Unauthenticated with a hint; PermissionDenied when there is no
-  // master key.
+  // `authorization`: the header's value, "Bearer TOKEN". Unauthenticated with a hint;
+  // PermissionDenied when there is no master key.
   absl::Status Check(std::string_view authorization) const;
 
  private:

@@ -1,12 +1,13 @@
-// aurora-controlplane: the admin API and the store of one node. Flags, limits of the process, then Node.
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-
-#include <CLI/CLI.hpp>
+// aurora-controlplane: the admin API and the store of one node. Flags, limits of the process, then
+// Node.
 #include <csignal>
 #include <cstdio>
 #include <string>
+
+#include <CLI/CLI.hpp>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "controlplane/node/node.h"
 #include "shared/log/log.h"
@@ -26,16 +27,26 @@ void SetProcessLimits() {
 aurora::log::Options LogOptions(const aurora::config::Config& config) {
   aurora::log::Options options;
   options.level = static_cast<aurora::log::Level>(config.log.level);
-  options.format =
-      config.log.format == aurora::config::LogFormat::kText ? aurora::log::Format::kText : aurora::log::Format::kJson;
+  options.format = config.log.format == aurora::config::LogFormat::kText
+                       ? aurora::log::Format::kText
+                       : aurora::log::Format::kJson;
   options.component = "controlplane";
   options.node_id = config.cluster.node_id;
   return options;
 }
 
 int Fail(std::string_view message) {
-  std::fprintf(stderr, "aurora-controlplane: %.*s\n", static_cast<int>(message.size()), message.data());
+  std::fprintf(stderr, "aurora-controlplane: %.*s\n", static_cast<int>(message.size()),
+               message.data());
   return 2;
+}
+
+constexpr int kGoOn = -1;
+
+// CLI11 reports by exception; its macro holds the one catch.
+int ParseArguments(CLI::App& app, int argc, char** argv) {
+  CLI11_PARSE(app, argc, argv);
+  return kGoOn;
 }
 
 int Serve(aurora::config::Config config) {
@@ -61,19 +72,19 @@ int Serve(aurora::config::Config config) {
 
 int main(int argc, char** argv) {
   SetProcessLimits();
-  CLI::App app("Aurora control plane: the admin API and the policy store of one node.", "aurora-controlplane");
+  CLI::App app("Aurora control plane: the admin API and the policy store of one node.",
+               "aurora-controlplane");
   aurora::config::LoadOptions load;
   bool check = false;
   bool print = false;
-  app.add_option("--config", load.config_path, "Settings file (default /etc/aurora/aurora.toml if present)")
+  app.add_option("--config", load.config_path,
+                 "Settings file (default /etc/aurora/aurora.toml if present)")
       ->envname("AURORA_CONFIG");
   app.add_flag("--check-config", check, "Validate the settings and exit");
   app.add_flag("--print-config", print, "Print the settings in force, secrets hidden, and exit");
   app.set_version_flag("--version", std::string("aurora-controlplane ") + AURORA_VERSION);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+  if (const int code = ParseArguments(app, argc, argv); code != kGoOn) {
+    return code == 0 ? 0 : 2;
   }
   load.environment = aurora::config::ProcessEnvironment();
   load.process = aurora::config::Process::kControlPlane;

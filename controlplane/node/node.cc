@@ -1,8 +1,7 @@
 #include "controlplane/node/node.h"
 
-#include <csignal>
-
 #include <chrono>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <functional>
@@ -38,10 +37,12 @@ constexpr Duration kLivenessEvery = Duration::Seconds(1);
 // A predecessor may still be letting go: what it holds is worth waiting for, anything else is not.
 template <class F>
 auto TakeOver(const F& attempt) {
-  const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(kTakeOver.micros());
+  const auto until =
+      std::chrono::steady_clock::now() + std::chrono::microseconds(kTakeOver.micros());
   while (true) {
     auto result = attempt();
-    const bool held = absl::IsUnavailable(result.status()) || absl::IsAlreadyExists(result.status());
+    const bool held =
+        absl::IsUnavailable(result.status()) || absl::IsAlreadyExists(result.status());
     if (!held || std::chrono::steady_clock::now() >= until) {
       return result;
     }
@@ -56,7 +57,8 @@ absl::Status MakeDirectory(std::string_view setting, const std::string& path) {
   }
   // 0700 by the process's umask.
   if (!std::filesystem::create_directories(path, error) && error) {
-    return InvalidArgument(std::string(setting) + " = " + path + ": cannot be made: " + error.message());
+    return InvalidArgument(std::string(setting) + " = " + path +
+                           ": cannot be made: " + error.message());
   }
   return absl::OkStatus();
 }
@@ -73,7 +75,8 @@ uint64_t RandomEpoch() {
 }
 
 int64_t UnixMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
       .count();
 }
 
@@ -81,7 +84,9 @@ store::ResolveTable Resolvers() {
   store::ResolveTable table;
   for (const kinds::Kind& kind : kinds::All()) {
     table[std::string(kind.name)] = [resolve = kind.resolve](std::string_view, std::string_view,
-                                                             const replication::Row& row) { return resolve(row); };
+                                                             const replication::Row& row) {
+      return resolve(row);
+    };
   }
   return table;
 }
@@ -177,16 +182,20 @@ absl::Status Node::Impl::OpenState() {
   const config::Storage& storage = config_.storage;
   AURORA_RETURN_IF_ERROR(MakeDirectory("storage.state_dir", storage.state_dir));
   AURORA_RETURN_IF_ERROR(MakeDirectory("storage.runtime_dir", storage.runtime_dir));
-  auto lock = TakeOver([&] { return rolepage::LockFile::Acquire(storage.state_dir + "/controlplane.lock"); });
-  AURORA_RETURN_IF_ERROR(WithContext("another control plane uses this state directory", lock.status()));
+  auto lock = TakeOver(
+      [&] { return rolepage::LockFile::Acquire(storage.state_dir + "/controlplane.lock"); });
+  AURORA_RETURN_IF_ERROR(
+      WithContext("another control plane uses this state directory", lock.status()));
   lock_.emplace(*std::move(lock));
-  AURORA_ASSIGN_OR_RETURN(
-      page_, TakeOver([&] { return rolepage::ControlPage::Open(storage.runtime_dir + "/role.page"); }));
+  AURORA_ASSIGN_OR_RETURN(page_, TakeOver([&] {
+                            return rolepage::ControlPage::Open(storage.runtime_dir + "/role.page");
+                          }));
   if (!page_->rewritten().empty()) {
     log::Info("role page header rewritten", {{"why", page_->rewritten()}});
   }
   data_plane_up_ = page_->DataPlaneAlive();
-  propagation_ = std::make_unique<PropagationWatch>(loop_, mailbox_, *page_, epoch_, config_.cluster.node_id);
+  propagation_ =
+      std::make_unique<PropagationWatch>(loop_, mailbox_, *page_, epoch_, config_.cluster.node_id);
 
   store::StoreOptions options;
   options.path = storage.state_dir + "/aurora.db";
@@ -222,14 +231,16 @@ absl::Status Node::Impl::OpenFaces() {
   const config::HostPort& rest = config_.admin.rest_listen;
   // admin.tls is gRPC's; the REST server speaks none.
   if (!config::IsLoopbackHost(rest.host) && !config_.admin.allow_insecure) {
-    return InvalidArgument("admin.rest_listen = " + rest.ToString() +
-                           " would send the admin token in clear: use a loopback address behind a TLS proxy, or set "
-                           "admin.allow_insecure = true");
+    return InvalidArgument(
+        "admin.rest_listen = " + rest.ToString() +
+        " would send the admin token in clear: use a loopback address behind a TLS proxy, or set "
+        "admin.allow_insecure = true");
   }
-  AURORA_ASSIGN_OR_RETURN(ops_, TakeOver([&] {
-                            return OpsServer::Open(loop_, mailbox_, config_.metrics.controlplane_listen,
-                                                   {store_.get(), &registry_, metrics_, [this] { return NotReady(); }});
-                          }));
+  AURORA_ASSIGN_OR_RETURN(
+      ops_, TakeOver([&] {
+        return OpsServer::Open(loop_, mailbox_, config_.metrics.controlplane_listen,
+                               {store_.get(), &registry_, metrics_, [this] { return NotReady(); }});
+      }));
   AURORA_ASSIGN_OR_RETURN(rest_, TakeOver([&] {
                             admin::RestFace::Options options;
                             options.http.host = rest.host;
@@ -239,9 +250,10 @@ absl::Status Node::Impl::OpenFaces() {
                             options.store_open = [this] { return StoreOpen(); };
                             return admin::RestFace::Open(loop_, mailbox_, std::move(options));
                           }));
-  AURORA_ASSIGN_OR_RETURN(grpc_, TakeOver([&] {
-                            return admin::GrpcFace::Open({config_.admin, handlers_.get(), &token_, counts_.get()});
-                          }));
+  AURORA_ASSIGN_OR_RETURN(
+      grpc_, TakeOver([&] {
+        return admin::GrpcFace::Open({config_.admin, handlers_.get(), &token_, counts_.get()});
+      }));
   faces_open_ = 2;
   return absl::OkStatus();
 }
@@ -282,7 +294,8 @@ void Node::Impl::LookAtDataPlane() {
 
 int Node::Impl::Run() {
   for (const int signum : {SIGTERM, SIGINT}) {
-    signals_.push_back(std::make_unique<uv::Signal>(loop_, signum, [this, signum] { OnSignal(signum); }));
+    signals_.push_back(
+        std::make_unique<uv::Signal>(loop_, signum, [this, signum] { OnSignal(signum); }));
   }
   liveness_.StartRepeating(kLivenessEvery);
   log::Info("control plane is up", {{"version", version_},
@@ -328,11 +341,14 @@ Node::Node(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Node::~Node() = default;
 
 absl::StatusOr<std::unique_ptr<Node>> Node::Open(config::Config config, std::string version) {
-  std::unique_ptr<Node> node(new Node(std::make_unique<Impl>(std::move(config), std::move(version))));
+  std::unique_ptr<Node> node(
+      new Node(std::make_unique<Impl>(std::move(config), std::move(version))));
   AURORA_RETURN_IF_ERROR(node->impl_->Open());
   return node;
 }
 
-int Node::Run() { return impl_->Run(); }
+int Node::Run() {
+  return impl_->Run();
+}
 
 }  // namespace aurora::node

@@ -1,9 +1,10 @@
 #include "controlplane/node/ops.h"
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <system_error>
 #include <utility>
+
+#include <nlohmann/json.hpp>
 
 namespace aurora::node {
 namespace {
@@ -30,26 +31,30 @@ httpd::Response Health(const std::vector<std::string>& reasons) {
 void NodeMetrics::CollectInto(metrics::Families& families) const {
   const bool writable = store_.state().state == store::State::kOpen;
   families.Gauge("aurora_db_size_bytes", "Size of aurora.db.", {}, FileBytes(db_path_));
-  families.Gauge("aurora_db_wal_size_bytes", "Size of aurora.db's write-ahead log.", {}, FileBytes(db_path_ + "-wal"));
+  families.Gauge("aurora_db_wal_size_bytes", "Size of aurora.db's write-ahead log.", {},
+                 FileBytes(db_path_ + "-wal"));
   families.Gauge("aurora_store_writable", "1 while the store takes writes.", {}, writable ? 1 : 0);
   families.Counter("aurora_audit_events_total", "Entries ever written to the audit table.", {},
                    static_cast<double>(audit_events_.load(std::memory_order_relaxed)));
-  families.Counter("aurora_rolepage_rewrites_total", "Role page headers found not to match and rewritten.", {},
+  families.Counter("aurora_rolepage_rewrites_total",
+                   "Role page headers found not to match and rewritten.", {},
                    page_.rewritten().empty() ? 0 : 1);
-  families.Gauge("aurora_data_plane_up", "1 while a data plane holds its lock on the role page.", {},
-                 page_.DataPlaneAlive() ? 1 : 0);
+  families.Gauge("aurora_data_plane_up", "1 while a data plane holds its lock on the role page.",
+                 {}, page_.DataPlaneAlive() ? 1 : 0);
 }
 
 absl::StatusOr<std::unique_ptr<OpsServer>> OpsServer::Open(uv::Loop& loop, uv::Mailbox& mailbox,
-                                                           const config::HostPort& listen, Deps deps) {
+                                                           const config::HostPort& listen,
+                                                           Deps deps) {
   std::unique_ptr<OpsServer> ops(new OpsServer(mailbox, std::move(deps)));
   httpd::Server::Options options;
   options.host = listen.host;
   options.port = listen.port;
-  auto server = httpd::Server::Open(loop, options, [self = ops.get()](const httpd::Request& request,
-                                                                      const httpd::Responder& responder) {
-    self->Handle(request, responder);
-  });
+  auto server = httpd::Server::Open(
+      loop, options,
+      [self = ops.get()](const httpd::Request& request, const httpd::Responder& responder) {
+        self->Handle(request, responder);
+      });
   if (!server.ok()) {
     return WithContext("metrics.controlplane_listen " + listen.ToString(), server.status());
   }
@@ -71,7 +76,8 @@ void OpsServer::Handle(const httpd::Request& request, const httpd::Responder& re
   }
 }
 
-// The audit table is the store thread's to read; a store that cannot be read leaves the last number.
+// The audit table is the store thread's to read; a store that cannot be read leaves the last
+// number.
 void OpsServer::Scrape(const httpd::Responder& responder) {
   deps_.store->Read(
       [metrics = deps_.metrics](store::Reader& reader) -> absl::Status {

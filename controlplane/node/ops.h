@@ -1,6 +1,7 @@
 // OpsServer: /livez, /readyz and /metrics of the control plane on metrics.controlplane_listen.
-// Source: product contract, health and metrics. Thread: the loop's. Errors: Open as httpd::Server, naming the port.
-// Invariant: /livez depends on nothing but the loop; /readyz names every reason why not.
+// Source: product contract, health and metrics. Thread: the loop's. Errors: Open as httpd::Server,
+// naming the port. Invariant: /livez depends on nothing but the loop; /readyz names every reason
+// why not.
 #pragma once
 
 #include <atomic>

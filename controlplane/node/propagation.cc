@@ -10,9 +10,14 @@ constexpr Duration kLookEvery = Duration::Millis(5);
 
 }  // namespace
 
-PropagationWatch::PropagationWatch(uv::Loop& loop, uv::Mailbox& mailbox, const rolepage::ControlPage& page,
-                                   uint64_t epoch, std::string node_id)
-    : mailbox_(mailbox), page_(page), epoch_(epoch), node_id_(std::move(node_id)), timer_(loop, [this] { Look(); }) {}
+PropagationWatch::PropagationWatch(uv::Loop& loop, uv::Mailbox& mailbox,
+                                   const rolepage::ControlPage& page, uint64_t epoch,
+                                   std::string node_id)
+    : mailbox_(mailbox),
+      page_(page),
+      epoch_(epoch),
+      node_id_(std::move(node_id)),
+      timer_(loop, [this] { Look(); }) {}
 
 v1::Propagation PropagationWatch::Now(uint64_t seq) const {
   v1::Propagation out;
@@ -28,7 +33,8 @@ v1::Propagation PropagationWatch::Now(uint64_t seq) const {
   return out;
 }
 
-void PropagationWatch::Wait(uint64_t seq, Duration timeout, std::function<void(v1::Propagation)> done) {
+void PropagationWatch::Wait(uint64_t seq, Duration timeout,
+                            std::function<void(v1::Propagation)> done) {
   v1::Propagation first = Now(seq);
   // A data plane that does not run will not enforce anything however long one waits.
   if (first.pending_size() == 0 || timeout <= Duration() || stopped_.load()) {

@@ -1,8 +1,8 @@
-// PropagationWatch: which members enforce a write: on one node, whether its data plane has applied it on every loop.
-// Source: failover.md section 3 (applied_seq of the role page); product contract, Writes.
-// Thread: now() and wait() from any thread; Stop and destruction on the loop's. Units: the page is looked at every 5 ms
-// while someone waits, and not at all otherwise.
-// Invariant: `done` of every wait runs exactly once unless the loop has ended; after Stop it runs at once.
+// PropagationWatch: which members enforce a write: on one node, whether its data plane has applied
+// it on every loop. Source: failover.md section 3 (applied_seq of the role page); product contract,
+// Writes. Thread: now() and wait() from any thread; Stop and destruction on the loop's. Units: the
+// page is looked at every 5 ms while someone waits, and not at all otherwise. Invariant: `done` of
+// every wait runs exactly once unless the loop has ended; after Stop it runs at once.
 #pragma once
 
 #include <atomic>
@@ -22,8 +22,8 @@ namespace aurora::node {
 class PropagationWatch {
  public:
   // `epoch`: of this start of the store; a position of another start says nothing about ours.
-  PropagationWatch(uv::Loop& loop, uv::Mailbox& mailbox, const rolepage::ControlPage& page, uint64_t epoch,
-                   std::string node_id);
+  PropagationWatch(uv::Loop& loop, uv::Mailbox& mailbox, const rolepage::ControlPage& page,
+                   uint64_t epoch, std::string node_id);
 
   v1::Propagation Now(uint64_t seq) const;
   void Wait(uint64_t seq, Duration timeout, std::function<void(v1::Propagation)> done);

@@ -1,10 +1,6 @@
-// What the faces' tests share: handlers over a real store, a loop on a thread of its own, and a blocking HTTP client.
+// What the faces' tests share: handlers over a real store, a loop on a thread of its own, and a
+// blocking HTTP client.
 #pragma once
-
-#include <arpa/inet.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
 
 #include <functional>
 #include <future>
@@ -12,6 +8,11 @@
 #include <string>
 #include <thread>
 #include <utility>
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
 
 #include "controlplane/admin/handlers.h"
 #include "controlplane/kinds/resolve.h"
@@ -31,9 +32,8 @@ inline store::StoreOptions StoreIn(const std::string& path) {
   options.epoch = 7;
   options.watch_every = Duration::Millis(20);
   for (const kinds::Kind& kind : kinds::All()) {
-    options.resolve[std::string(kind.name)] = [resolve = kind.resolve](auto, auto, const auto& row) {
-      return resolve(row);
-    };
+    options.resolve[std::string(kind.name)] =
+        [resolve = kind.resolve](auto, auto, const auto& row) { return resolve(row); };
   }
   return options;
 }
@@ -95,7 +95,8 @@ inline HttpAnswer Http(uint16_t port, const std::string& method, const std::stri
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   const timeval limit{10, 0};
   ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-  std::string text = method + " " + target + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + headers;
+  std::string text =
+      method + " " + target + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + headers;
   if (!body.empty()) {
     text += "Content-Length: " + std::to_string(body.size()) + "\r\n";
   }

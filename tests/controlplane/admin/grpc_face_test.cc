@@ -1,11 +1,11 @@
 // The gRPC face end to end: over the unix socket without a token, over TCP with one.
 #include "controlplane/admin/grpc_face.h"
 
-#include <grpcpp/grpcpp.h>
-#include <sys/stat.h>
-
 #include <chrono>
 #include <fstream>
+
+#include <grpcpp/grpcpp.h>
+#include <sys/stat.h>
 
 #include "aurora/v1/admin.grpc.pb.h"
 #include "shared/uv/tcp.h"
@@ -157,7 +157,8 @@ TEST_CASE("a taken port is an error that names it") {
   second.admin.socket += "2";
   const auto opened = GrpcFace::Open(second);
   REQUIRE(absl::IsAlreadyExists(opened.status()));
-  CHECK(Std(opened.status().message()).find(second.admin.grpc_listen.ToString()) != std::string_view::npos);
+  CHECK(Std(opened.status().message()).find(second.admin.grpc_listen.ToString()) !=
+        std::string_view::npos);
 }
 
 TEST_CASE("an address off loopback without TLS is refused unless it is allowed") {

@@ -2,8 +2,9 @@
 #include "controlplane/admin/rest_face.h"
 
 #include <chrono>
-#include <nlohmann/json.hpp>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "controlplane/admin/rest_call.h"
 #include "tests/controlplane/admin/face_fixture.h"
@@ -19,7 +20,8 @@ constexpr std::string_view kPropagation =
 
 class Rest {
  public:
-  explicit Rest(std::string_view master_key = testing::kMasterKey) : token_(crypto::Secret(master_key)) {
+  explicit Rest(std::string_view master_key = testing::kMasterKey)
+      : token_(crypto::Secret(master_key)) {
     loop_.On([this] {
       RestFace::Options options;
       options.handlers = &backend_.handlers();
@@ -39,7 +41,8 @@ class Rest {
   HttpAnswer Call(const std::string& method, const std::string& path, const std::string& body = "",
                   const std::string& headers = "Content-Type: application/json\r\n") const {
     return Http(port_, method, "/admin/api/v1/" + path,
-                "Authorization: Bearer " + std::string(testing::kMasterKey) + "\r\n" + headers, body);
+                "Authorization: Bearer " + std::string(testing::kMasterKey) + "\r\n" + headers,
+                body);
   }
   HttpAnswer Anonymous(const std::string& headers) const {
     return Http(port_, "GET", "/admin/api/v1/cluster/status", headers);
@@ -71,9 +74,11 @@ TEST_CASE("the cluster status of a node without a cluster has exactly one field"
   CHECK(answer.head.find("application/json") != std::string::npos);
 }
 
-TEST_CASE("a created key is answered with 201, its secret once and the propagation beside its fields") {
+TEST_CASE(
+    "a created key is answered with 201, its secret once and the propagation beside its fields") {
   const Rest rest;
-  const HttpAnswer created = rest.Call("POST", "auth-keys", R"({"id":"k1","name":"ci","user_path":"/team"})");
+  const HttpAnswer created =
+      rest.Call("POST", "auth-keys", R"({"id":"k1","name":"ci","user_path":"/team"})");
   REQUIRE(created.status == 201);
   auto body = nlohmann::ordered_json::parse(created.body);
   CHECK(body["value"].get<std::string>().starts_with("sk_aur_"));
@@ -87,12 +92,14 @@ TEST_CASE("a created key is answered with 201, its secret once and the propagati
       R"("redacted_value":")" +
       redacted + R"(","created_at":"2023-11-14T22:13:20Z","updated_at":"2023-11-14T22:13:20Z"})";
   CHECK(rest.Call("GET", "auth-keys/k1").body == entity);
-  CHECK(rest.Call("GET", "auth-keys").body == R"({"auth_keys":[)" + entity + R"(],"next_page_token":""})");
+  CHECK(rest.Call("GET", "auth-keys").body ==
+        R"({"auth_keys":[)" + entity + R"(],"next_page_token":""})");
 }
 
 TEST_CASE("PATCH changes the fields its body names and PUT all that a caller may set") {
   const Rest rest;
-  REQUIRE(rest.Call("POST", "auth-keys", R"({"id":"k1","name":"ci","description":"old"})").status == 201);
+  REQUIRE(rest.Call("POST", "auth-keys", R"({"id":"k1","name":"ci","description":"old"})").status ==
+          201);
 
   const HttpAnswer patched = rest.Call("PATCH", "auth-keys/k1", R"({"name":"new"})");
   REQUIRE(patched.status == 200);
@@ -112,7 +119,8 @@ TEST_CASE("PATCH changes the fields its body names and PUT all that a caller may
 TEST_CASE("rotating shows a new secret, deactivating and deleting answer what they should") {
   const Rest rest;
   REQUIRE(rest.Call("POST", "auth-keys", R"({"id":"k1","name":"ci"})").status == 201);
-  const HttpAnswer rotated = rest.Call("POST", "auth-keys/k1/rotate?wait=local", R"({"overlap_seconds":60})");
+  const HttpAnswer rotated =
+      rest.Call("POST", "auth-keys/k1/rotate?wait=local", R"({"overlap_seconds":60})");
   CHECK(rotated.status == 200);
   CHECK(nlohmann::json::parse(rotated.body)["value"].get<std::string>().starts_with("sk_aur_"));
   CHECK(rest.Call("POST", "auth-keys/k1/rotate", R"({"id":"k2"})").status == 400);
@@ -131,11 +139,13 @@ TEST_CASE("a model's id may hold its slash as it is or encoded") {
   CHECK(rest.Call("PUT", "models/openai/gpt-4o", spec).status == 201);
   CHECK(rest.Call("PUT", "models/openai%2Fgpt-4o", spec).status == 200);
   const HttpAnswer got = rest.Call("GET", "models/openai%2fgpt-4o");
-  CHECK(got.body ==
-        R"({"id":"gpt-4o","provider":"openai","upstream_id":"gpt-4o","display_name":"","context_window":0,)"
-        R"("max_output_tokens":0,"capabilities":[],"modalities":[],"enabled":true,)"
-        R"("created_at":"2023-11-14T22:13:20Z","updated_at":"2023-11-14T22:13:20Z"})");
-  CHECK(rest.Call("PUT", "models/openai/gpt-4o", R"({"id":"gpt-4o","provider":"openai","upstream_id":"gpt-4o"})")
+  CHECK(
+      got.body ==
+      R"({"id":"gpt-4o","provider":"openai","upstream_id":"gpt-4o","display_name":"","context_window":0,)"
+      R"("max_output_tokens":0,"capabilities":[],"modalities":[],"enabled":true,)"
+      R"("created_at":"2023-11-14T22:13:20Z","updated_at":"2023-11-14T22:13:20Z"})");
+  CHECK(rest.Call("PUT", "models/openai/gpt-4o",
+                  R"({"id":"gpt-4o","provider":"openai","upstream_id":"gpt-4o"})")
             .status == 200);
   CHECK(rest.Call("PUT", "models/openai/gpt-4o", R"({"provider":"x"})").status == 400);
   CHECK(rest.Call("PUT", "models/gpt-4o", spec).status == 400);
@@ -146,19 +156,23 @@ TEST_CASE("a model's id may hold its slash as it is or encoded") {
 
 TEST_CASE("the selector of everything is a slash, and overrides are written by it") {
   const Rest rest;
-  const HttpAnswer put = rest.Call("PUT", "model-overrides/%2F", R"({"enabled":false,"user_paths":["/a"]})");
+  const HttpAnswer put =
+      rest.Call("PUT", "model-overrides/%2F", R"({"enabled":false,"user_paths":["/a"]})");
   CHECK(put.status == 201);
-  CHECK(put.body == R"({"selector":"/","enabled":false,"user_paths":["/a"],"created_at":"2023-11-14T22:13:20Z",)"
-                    R"("updated_at":"2023-11-14T22:13:20Z",)" +
-                        std::string(kPropagation));
+  CHECK(
+      put.body ==
+      R"({"selector":"/","enabled":false,"user_paths":["/a"],"created_at":"2023-11-14T22:13:20Z",)"
+      R"("updated_at":"2023-11-14T22:13:20Z",)" +
+          std::string(kPropagation));
 }
 
 TEST_CASE("a provider of the environment cannot be written: 409") {
   const Rest rest;
-  const HttpAnswer put =
-      rest.Call("PUT", "providers/openai", R"({"type":"openai","base_url":"https://other.example.com"})");
+  const HttpAnswer put = rest.Call("PUT", "providers/openai",
+                                   R"({"type":"openai","base_url":"https://other.example.com"})");
   CHECK(put.status == 409);
-  CHECK(nlohmann::json::parse(rest.Call("GET", "providers/openai").body)["source"] == "environment");
+  CHECK(nlohmann::json::parse(rest.Call("GET", "providers/openai").body)["source"] ==
+        "environment");
 }
 
 TEST_CASE("mistakes are answered with the status and the code they deserve") {
@@ -199,23 +213,26 @@ TEST_CASE("a store whose file is gone refuses writes with 503") {
 
 TEST_CASE("without the token nothing is answered, and a wrong one waits") {
   const Rest rest;
-  for (const std::string headers :
-       {"", "Authorization: Bearer wrong\r\n", "Authorization: Basic correct-horse-battery-staple\r\n",
-        "Authorization: Bearer correct-horse-battery-staple2\r\n", "X-Api-Key: correct-horse-battery-staple\r\n"}) {
+  for (const std::string headers : {"", "Authorization: Bearer wrong\r\n",
+                                    "Authorization: Basic correct-horse-battery-staple\r\n",
+                                    "Authorization: Bearer correct-horse-battery-staple2\r\n",
+                                    "X-Api-Key: correct-horse-battery-staple\r\n"}) {
     const auto start = std::chrono::steady_clock::now();
     const HttpAnswer answer = rest.Anonymous(headers);
     CHECK(answer.status == 401);
     CHECK(Code(answer) == "invalid_admin_token");
     CHECK(answer.body.find("AURORA_MASTER_KEY") != std::string::npos);
     CHECK(answer.head.find("WWW-Authenticate: Bearer") != std::string::npos);
-    CHECK(std::chrono::steady_clock::now() - start >= std::chrono::microseconds(kLoginDelay.micros()));
+    CHECK(std::chrono::steady_clock::now() - start >=
+          std::chrono::microseconds(kLoginDelay.micros()));
   }
   CHECK(rest.Anonymous("Authorization: bearer correct-horse-battery-staple\r\n").status == 200);
 }
 
 TEST_CASE("a node without a master key accepts no token, not even an empty one") {
   const Rest rest("");
-  for (const std::string headers : {"", "Authorization: Bearer \r\n", "Authorization: Bearer x\r\n"}) {
+  for (const std::string headers :
+       {"", "Authorization: Bearer \r\n", "Authorization: Bearer x\r\n"}) {
     const HttpAnswer answer = rest.Anonymous(headers);
     CHECK(answer.status == 403);
     CHECK(answer.body.find("set AURORA_MASTER_KEY") != std::string::npos);

@@ -1,15 +1,16 @@
-// The real binary: it starts, serves, refuses a second of its kind, survives a broken store and ends on SIGTERM.
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
+// The real binary: it starts, serves, refuses a second of its kind, survives a broken store and
+// ends on SIGTERM.
 #include <chrono>
 #include <fstream>
 #include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "tests/controlplane/admin/face_fixture.h"
 
@@ -43,11 +44,12 @@ class ControlPlane {
                const std::string& ops = "127.0.0.1:0")
       : err_(dir.Path(name + ".err")) {
     const std::string config = dir.Path(name + ".toml");
-    std::ofstream(config) << "[admin]\ngrpc_listen = \"127.0.0.1:0\"\nrest_listen = \"127.0.0.1:0\"\n"
-                          << "[metrics]\ncontrolplane_listen = \"" << ops << "\"\n"
-                          << "[storage]\nmin_free_bytes = 1048576\nstate_dir = \"" << dir.Path("state")
-                          << "\"\nruntime_dir = \"" << dir.Path("run") << "\"\n"
-                          << extra;
+    std::ofstream(config)
+        << "[admin]\ngrpc_listen = \"127.0.0.1:0\"\nrest_listen = \"127.0.0.1:0\"\n"
+        << "[metrics]\ncontrolplane_listen = \"" << ops << "\"\n"
+        << "[storage]\nmin_free_bytes = 1048576\nstate_dir = \"" << dir.Path("state")
+        << "\"\nruntime_dir = \"" << dir.Path("run") << "\"\n"
+        << extra;
     pid_ = ::fork();
     REQUIRE(pid_ >= 0);
     if (pid_ == 0) {
@@ -69,7 +71,9 @@ class ControlPlane {
   uint16_t Port(const std::string& key) const {
     std::string text;
     const std::string mark = "\"" + key + "\":";
-    REQUIRE(Eventually([&] { return (text = ReadAll(err_)).find(mark) != std::string::npos && text.back() == '\n'; }));
+    REQUIRE(Eventually([&] {
+      return (text = ReadAll(err_)).find(mark) != std::string::npos && text.back() == '\n';
+    }));
     return static_cast<uint16_t>(std::stoi(text.substr(text.find(mark) + mark.size())));
   }
   void Signal(int signum) const { ::kill(pid_, signum); }
@@ -85,9 +89,12 @@ class ControlPlane {
   pid_t pid_ = -1;
 };
 
-bool Ready(uint16_t port) { return Http(port, "GET", "/readyz", "").status == 200; }
+bool Ready(uint16_t port) {
+  return Http(port, "GET", "/readyz", "").status == 200;
+}
 
-TEST_CASE("the control plane starts, is ready, serves metrics and the admin API, and ends on SIGTERM") {
+TEST_CASE(
+    "the control plane starts, is ready, serves metrics and the admin API, and ends on SIGTERM") {
   const testing::TempDir dir;
   ControlPlane process(dir, "a");
   const uint16_t ops = process.Port("metrics_port");
@@ -96,7 +103,8 @@ TEST_CASE("the control plane starts, is ready, serves metrics and the admin API,
   CHECK(Http(ops, "POST", "/livez", "").status == 405);
   CHECK(Http(ops, "GET", "/other", "").status == 404);
 
-  const std::string token = "Authorization: Bearer " + std::string(admin::testing::kMasterKey) + "\r\n";
+  const std::string token =
+      "Authorization: Bearer " + std::string(admin::testing::kMasterKey) + "\r\n";
   const uint16_t rest = process.Port("rest_port");
   CHECK(Http(rest, "GET", "/admin/api/v1/cluster/status", token).body == R"({"enabled":false})");
   CHECK(Http(rest, "POST", "/admin/api/v1/auth-keys", token + "Content-Type: application/json\r\n",
@@ -104,9 +112,10 @@ TEST_CASE("the control plane starts, is ready, serves metrics and the admin API,
             .status == 201);
 
   const HttpAnswer metrics = Http(ops, "GET", "/metrics", "");
-  for (const char* line : {"aurora_build_info{", "aurora_store_writable 1", "aurora_data_plane_up 0",
-                           "aurora_audit_events_total 1", "aurora_rolepage_rewrites_total 1", "aurora_db_size_bytes ",
-                           "aurora_db_wal_size_bytes "}) {
+  for (const char* line :
+       {"aurora_build_info{", "aurora_store_writable 1", "aurora_data_plane_up 0",
+        "aurora_audit_events_total 1", "aurora_rolepage_rewrites_total 1", "aurora_db_size_bytes ",
+        "aurora_db_wal_size_bytes "}) {
     INFO(line);
     CHECK(metrics.body.find(line) != std::string::npos);
   }
@@ -118,7 +127,8 @@ TEST_CASE("the control plane starts, is ready, serves metrics and the admin API,
 
 TEST_CASE("what was written is there after kill -9") {
   const testing::TempDir dir;
-  const std::string token = "Authorization: Bearer " + std::string(admin::testing::kMasterKey) + "\r\n";
+  const std::string token =
+      "Authorization: Bearer " + std::string(admin::testing::kMasterKey) + "\r\n";
   {
     ControlPlane first(dir, "a");
     REQUIRE(Eventually([&] { return Ready(first.Port("metrics_port")); }));
@@ -158,7 +168,8 @@ TEST_CASE("a setting that is wrong is one line and exit 2") {
   CHECK(process.Err().find("log.level") != std::string::npos);
 }
 
-TEST_CASE("a store that is no database keeps the process up and unready, and refuses writes with 503") {
+TEST_CASE(
+    "a store that is no database keeps the process up and unready, and refuses writes with 503") {
   const testing::TempDir dir;
   std::filesystem::create_directory(dir.Path("state"));
   std::ofstream(dir.Path("state/aurora.db")) << std::string(8192, 'x');

@@ -52,7 +52,8 @@ TEST_CASE("a node whose data plane is down is not serving, and a wait for it is 
   CHECK(done);
 }
 
-TEST_CASE("a position is enforced when the data plane has applied it or a later one of this epoch") {
+TEST_CASE(
+    "a position is enforced when the data plane has applied it or a later one of this epoch") {
   Fixture f;
   f.StartDataPlane();
   CHECK(f.watch->Now(5).pending_size() == 1);
