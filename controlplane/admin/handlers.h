@@ -1,10 +1,11 @@
 // Handlers: what the admin API does, once, for every face (gRPC, REST).
 // Source: product contract, admin REST and entities; proto/aurora/v1/admin.proto.
-// Thread: every method may be called from any thread and returns at once; the reply runs exactly once, on the store
-// thread or wherever Enforcement answers, and must only post on. Requires: whatever Deps points to outlives the replies.
-// Errors (the faces map them): InvalidArgument "field: …" (kinds/field.h), NotFound, AlreadyExists (409: an id is never
-// used again), FailedPrecondition (409 read-only; 503 when the store refuses writes), ResourceExhausted, Unavailable.
-// Secrets: a key's value appears in the answer to create and rotate and nowhere else.
+// Thread: every method may be called from any thread and returns at once; the reply runs exactly
+// once, on the store thread or wherever Enforcement answers, and must only post on. Requires:
+// whatever Deps points to outlives the replies. Errors (the faces map them): InvalidArgument
+// "field: …" (kinds/field.h), NotFound, AlreadyExists (409: an id is never used again),
+// FailedPrecondition (409 read-only; 503 when the store refuses writes), ResourceExhausted,
+// Unavailable. Secrets: a key's value appears in the answer to create and rotate and nowhere else.
 #pragma once
 
 #include <cstdint>

@@ -115,8 +115,10 @@ void Exchange::State::AnswerModels(std::string_view path, Outbox& out) {
     const std::string_view wanted = path.substr(kOne.size());
     const auto match = [&](const Entry& entry) {
       // Every model also answers to provider/name.
-      const bool qualified = wanted.size() > entry.owner.size() && wanted.substr(0, entry.owner.size()) == entry.owner &&
-                             wanted[entry.owner.size()] == '/' && wanted.substr(entry.owner.size() + 1) == entry.id;
+      const bool qualified = wanted.size() > entry.owner.size() &&
+                             wanted.substr(0, entry.owner.size()) == entry.owner &&
+                             wanted[entry.owner.size()] == '/' &&
+                             wanted.substr(entry.owner.size() + 1) == entry.id;
       if (body.empty() && (entry.id == wanted || qualified)) {
         AppendEntry(body, entry, anthropic);
       }

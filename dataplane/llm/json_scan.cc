@@ -209,7 +209,8 @@ std::string_view UsageEditText(UsageEdit edit, bool empty_object) {
     case UsageEdit::kNone:
       return "";
     case UsageEdit::kInsertMember:
-      return empty_object ? R"("stream_options":{"include_usage":true})" : R"("stream_options":{"include_usage":true},)";
+      return empty_object ? R"("stream_options":{"include_usage":true})"
+                          : R"("stream_options":{"include_usage":true},)";
     case UsageEdit::kInsertInOptions:
       return R"("include_usage":true,)";
     case UsageEdit::kInsertInEmptyOptions:

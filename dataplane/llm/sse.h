@@ -1,8 +1,9 @@
 // Server-sent events: finding where events end, and reading one.
-// Source: WHATWG HTML, "Parsing an event stream": lines end in CR, LF or CRLF; comments; multi-line data; `event:`.
-// Thread: pure. Memory: SseSplitter is three flags; it keeps no bytes, the caller carries an event that straddles reads.
-// Invariant: any chunking of the same bytes splits into the same events, but that the LF of a final CRLF may become
-// the first byte of the next event (where it is an ignored blank line).
+// Source: WHATWG HTML, "Parsing an event stream": lines end in CR, LF or CRLF; comments; multi-line
+// data; `event:`. Thread: pure. Memory: SseSplitter is three flags; it keeps no bytes, the caller
+// carries an event that straddles reads. Invariant: any chunking of the same bytes splits into the
+// same events, but that the LF of a final CRLF may become the first byte of the next event (where
+// it is an ignored blank line).
 #pragma once
 
 #include <cstddef>

@@ -94,8 +94,10 @@ TEST_CASE("a body that comes too slowly is a 408, and one that grows too large a
 
   Harness large;
   large.context.options.body_bytes_max = 100;
-  large.Send("POST /v1/chat/completions HTTP/1.1\r\nHost: g\r\nx-api-key: sk_aur_1\r\nTransfer-Encoding: chunked\r\n\r\n" +
-             Chunk(std::string(60, ' ')) + Chunk(std::string(60, ' ')));
+  large.Send(
+      "POST /v1/chat/completions HTTP/1.1\r\nHost: g\r\nx-api-key: sk_aur_1\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n" +
+      Chunk(std::string(60, ' ')) + Chunk(std::string(60, ' ')));
   CHECK(large.client.substr(9, 3) == "413");
   CHECK(Has(large.client, "Connection: close"));
 }

@@ -77,8 +77,10 @@ TEST_CASE("the model is spliced in place when the provider knows it by another n
   h.Send(Post("/v1/chat/completions", R"({"a":1, "model": "fast" ,"stream":true,"z":[1.0]})"));
   h.Ready();
   CHECK(Has(h.upstream, "POST /v1/chat/completions HTTP/1.1\r\n"));
-  CHECK(Has(h.upstream, "\r\n\r\n{\"stream_options\":{\"include_usage\":true},\"a\":1, \"model\": \"org/fast \\\"1\\\"\" ,"
-                        "\"stream\":true,\"z\":[1.0]}"));
+  CHECK(Has(h.upstream,
+            "\r\n\r\n{\"stream_options\":{\"include_usage\":true},\"a\":1, \"model\": \"org/fast "
+            "\\\"1\\\"\" ,"
+            "\"stream\":true,\"z\":[1.0]}"));
 }
 
 TEST_CASE("a large body is spliced without being joined") {

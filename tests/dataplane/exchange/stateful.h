@@ -28,9 +28,11 @@ inline void RunStateful(const uint8_t* data, size_t size) {
       Post("/v1/embeddings", R"({"model":"nope"})"),
       Post("/p/openai/v1/x", "raw"),
       Get("/v1/models"),
-      "POST /v1/chat/completions HTTP/1.1\r\nHost: g\r\nExpect: 100-continue\r\nx-api-key: no\r\nContent-Length: 9\r\n\r\n",
+      "POST /v1/chat/completions HTTP/1.1\r\nHost: g\r\nExpect: 100-continue\r\nx-api-key: "
+      "no\r\nContent-Length: 9\r\n\r\n",
       "HEAD /p/openai/x HTTP/1.0\r\nx-api-key: sk_aur_1\r\n\r\n",
-      "POST /v1/chat/completions HTTP/1.1\r\nHost: g\r\nx-api-key: sk_aur_1\r\nContent-Length: 9\r\n\r\n{\"mo",
+      "POST /v1/chat/completions HTTP/1.1\r\nHost: g\r\nx-api-key: sk_aur_1\r\nContent-Length: "
+      "9\r\n\r\n{\"mo",
   };
   static const std::string kResponses[] = {
       std::string(kSseHead),

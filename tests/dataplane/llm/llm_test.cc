@@ -191,13 +191,15 @@ TEST_CASE("token counts are read from every dialect's answers") {
       {R"({"type":"response.completed","response":{"usage":{"input_tokens":3,"input_tokens_details":{"cached_tokens":1},)"
        R"("output_tokens":5,"output_tokens_details":{"reasoning_tokens":2},"total_tokens":8},"user":null}})",
        3, 5, 1, 0, 2},
-      {R"({"data":[{"embedding":[0.1]}],"usage":{"prompt_tokens":8,"total_tokens":8}})", 8, 0, 0, 0, 0},
+      {R"({"data":[{"embedding":[0.1]}],"usage":{"prompt_tokens":8,"total_tokens":8}})", 8, 0, 0, 0,
+       0},
       {R"({"content":[{"text":"he said \"usage\": {\"input_tokens\":999}"}],"usage":{"input_tokens":10,)"
        R"("cache_creation_input_tokens":5,"cache_read_input_tokens":100,"output_tokens":2}})",
        115, 2, 100, 5, 0},
-      {R"(tail of a body ... ],"usage" : { "prompt_tokens" : 1 , "completion_tokens" : 2 } })", 1, 2, 0, 0, 0},
-      {R"({"usage":null,"x":{"usage":{"prompt_tokens":6,"completion_tokens":1,"prompt_cache_hit_tokens":2}}})", 6, 1,
-       2, 0, 0},
+      {R"(tail of a body ... ],"usage" : { "prompt_tokens" : 1 , "completion_tokens" : 2 } })", 1,
+       2, 0, 0, 0},
+      {R"({"usage":null,"x":{"usage":{"prompt_tokens":6,"completion_tokens":1,"prompt_cache_hit_tokens":2}}})",
+       6, 1, 2, 0, 0},
   };
   for (const auto& c : kCases) {
     INFO(c.text);
