@@ -231,7 +231,8 @@ TEST_CASE("a provider that dies in mid-stream leaves an error event in the calle
   Harness a;
   a.Send(Post("/v1/messages", R"({"model":"claude","stream":true})"));
   a.Ready();
-  a.Respond(std::string(kSseHead) + Chunk("event: message_start\ndata: {\"message\":{\"usage\":{\"input_tokens\":4}}}\n\n"));
+  a.Respond(std::string(kSseHead) +
+            Chunk("event: message_start\ndata: {\"message\":{\"usage\":{\"input_tokens\":4}}}\n\n"));
   a.UpstreamFails(UpstreamFailure::kReset);
   CHECK(Has(BodyOf(a.client), "event: error\ndata: {\"type\":\"error\""));
   CHECK(a.exchange->record().tokens.input == 4);

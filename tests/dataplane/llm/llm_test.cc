@@ -186,9 +186,11 @@ TEST_CASE("token counts are read from every dialect's answers") {
     int64_t input, output, cached, creation, reasoning;
   } kCases[] = {
       {R"({"choices":[],"usage":{"prompt_tokens":10,"completion_tokens":20,"total_tokens":30,)"
-       R"("prompt_tokens_details":{"cached_tokens":4,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":7}}})",
+       R"("prompt_tokens_details":{"cached_tokens":4,"audio_tokens":0},)"
+       R"("completion_tokens_details":{"reasoning_tokens":7}}})",
        10, 20, 4, 0, 7},
-      {R"({"type":"response.completed","response":{"usage":{"input_tokens":3,"input_tokens_details":{"cached_tokens":1},)"
+      {R"({"type":"response.completed","response":{"usage":)"
+       R"({"input_tokens":3,"input_tokens_details":{"cached_tokens":1},)"
        R"("output_tokens":5,"output_tokens_details":{"reasoning_tokens":2},"total_tokens":8},"user":null}})",
        3, 5, 1, 0, 2},
       {R"({"data":[{"embedding":[0.1]}],"usage":{"prompt_tokens":8,"total_tokens":8}})", 8, 0, 0, 0,
