@@ -50,12 +50,6 @@ def test_a_key_reaches_only_its_models(node):
     assert node.chat(secret, "demo/demo-big").status in (403, 404)
 
 
-def test_a_key_s_request_limit_is_enforced(node):
-    _, secret = node.create_key("slow", "--rpm", "5")
-    statuses = [node.chat(secret).status for _ in range(8)]
-    assert 429 in statuses and statuses[0] == 200
-
-
 def test_usage_rows_appear(node):
     _, secret = node.create_key()
     for _ in range(5):
@@ -64,8 +58,7 @@ def test_usage_rows_appear(node):
 
     def logged():
         r = request(node.rest, "GET", "/admin/api/v1/usage/summary", headers=headers)
-        return r.status == 200 and b"demo" in r.body or (r.status == 200 and any(
-            isinstance(v, int) and v >= 5 for v in r.json().values()))
+        return r.status == 200 and r.json()["total"]["requests"] >= 5 and r.json()["total"]["output_tokens"] > 0
     until(logged, "five requests in the usage summary", 15)
 
 

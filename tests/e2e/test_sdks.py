@@ -51,12 +51,19 @@ def test_openai_embeddings_and_models(oai):
     assert any(i.endswith("demo-slow") for i in ids), ids
 
 
-@pytest.mark.parametrize("model,error", [("no-such-model", openai.NotFoundError), ("demo/demo-429", openai.RateLimitError),
-                                         ("demo/demo-fail-500", openai.InternalServerError)])
+@pytest.mark.parametrize("model,error", [("no-such-model", openai.NotFoundError), ("demo/demo-fail-500", openai.InternalServerError)])
 def test_openai_errors_have_their_class(oai, model, error):
     with pytest.raises(error) as e:
         oai.chat.completions.create(model=model, messages=HELLO)
     assert e.value.body and e.value.body.get("message")
+
+
+def test_a_provider_s_429_is_a_rate_limit_error(node):
+    """On a node of its own: the provider's one credential rests for a while after a 429."""
+    _, secret = node.create_key()
+    with pytest.raises(openai.RateLimitError):
+        openai.OpenAI(base_url=f"{node.url}/v1", api_key=secret, max_retries=0).chat.completions.create(
+            model="demo/demo-429", messages=HELLO)
 
 
 def test_a_wrong_key_is_an_authentication_error_in_both_dialects(shared):
