@@ -22,7 +22,7 @@ TEST_CASE("an empty key's body has every primitive, null for what is absent and 
   CHECK(
       ToJsonText(v1::AuthKey()) ==
       R"({"id":"","name":"","description":"","user_path":"","allowed_providers":null,"allowed_models":null,)"
-      R"("denied_models":[],"rate_limits":null,"expires_at":null,"enabled":false,"deactivated_at":null,)"
+      R"("denied_models":[],"rate_limits":null,"expires_at":null,"deactivated_at":null,)"
       R"("redacted_value":"","created_at":null,"updated_at":null})");
 }
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <fstream>
 #include <string>
 #include <thread>
@@ -201,7 +202,9 @@ TEST_CASE("a position is never read half written") {
   });
   bool torn = false;
   uint64_t last = 0;
-  for (int i = 0; i < 20'000; ++i) {
+  // Long enough to meet the writer at work, however late its thread starts.
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  for (int i = 0; i < 20'000 || (last == 0 && std::chrono::steady_clock::now() < deadline); ++i) {
     const Applied applied = control->Data()->applied;
     torn = torn || applied.epoch != applied.seq;
     last = std::max(last, applied.seq);
