@@ -187,7 +187,7 @@ class Reader::Thread {
       publish |= Poll();
       Watch();
     }
-    // Without any file yet there is still the environment: providers, but no key.
+    // Nothing is published before a file was loaded: without keys nobody could be served anyway.
     if (publish && loaded_) {
       options_.publish(builder_.Build(seq_, Hex(seq_), epoch_));
       NoteProblems();
