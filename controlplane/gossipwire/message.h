@@ -1,8 +1,8 @@
-// The messages of HashiCorp memberlist's protocol, as plain values (gossip-wire: hashicorp/memberlist net.go, state.go).
+// The messages of HashiCorp memberlist's protocol, as plain values (source: hashicorp/memberlist net.go).
 //
 // Pure values: no thread, no I/O. The codec (codec.h) turns them into bytes and back; the membership core
-// (controlplane/membership) only ever sees these. Text is UTF-8 as the peer sent it; sizes are bounded by the codec (limits.h):
-// names <= 255 bytes, meta <= 512, addresses 4 or 16 bytes with IPv4-mapped IPv6 normalised to 4.
+// (controlplane/membership) only ever sees these. Text is UTF-8 as the peer sent it; sizes are bounded by the codec
+// (limits.h): names <= 255 bytes, meta <= 512, addresses 4 or 16 bytes, IPv4-mapped IPv6 normalised to 4.
 #pragma once
 
 #include <cstdint>
