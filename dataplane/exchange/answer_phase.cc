@@ -87,6 +87,8 @@ void Exchange::State::OnResponseHead(const http::Head& head, Outbox& out) {
     const Duration wait = upstream::ParseRetryAfter(head.Value(http::HeaderId::kRetryAfter), ctx.unix_us / 1'000'000,
                                                     attempt.provider->resilience.cooldown);
     ctx.health->CoolCredential(attempt.credential->slot, ctx.now + wait);
+  } else if (failure == AttemptFailure::kNone && attempt.resting) {
+    ctx.health->WakeCredential(attempt.credential->slot);
   }
   ReportHealth(failure);
   attempt.last = failure;

@@ -9,60 +9,70 @@ const model::Provider& Exchange::State::ProviderOf(uint32_t candidate) const {
   return catalog().providers[candidate];
 }
 
-void Exchange::State::StartAttempt(Outbox& out) {
-  bool cooling = false;
-  Instant ready = Instant::Never();
+// Points `attempt` at the first target that may be tried: one whose credential is ready, else, since a caller is served
+// better by the provider's own answer than by ours, the one whose rest ends soonest. False: every breaker is open.
+bool Exchange::State::PickTarget() {
+  const uint32_t first = attempt.current;
   for (; attempt.current < attempt.route.count; ++attempt.current, attempt.tried = 0) {
-    const routing::Candidate& candidate = attempt.route.candidates[attempt.current];
-    const model::Provider& provider = ProviderOf(candidate.provider);
-    int index = -1;
-    if (!provider.credentials.empty()) {
-      index = ctx.health->ChooseCredential(provider, attempt.tried, ctx.now);
-      if (index < 0) {
-        cooling = true;
-        ready = std::min(ready, ctx.health->CredentialsReadyAt(provider, ctx.now));
-        continue;
-      }
+    const model::Provider& provider = ProviderOf(attempt.route.candidates[attempt.current].provider);
+    const int index =
+        provider.credentials.empty() ? -1 : ctx.health->ChooseCredential(provider, attempt.tried, ctx.now);
+    if ((index >= 0 || provider.credentials.empty()) && ctx.health->TryProvider(provider, ctx.now)) {
+      attempt.credential_index = static_cast<int8_t>(index);
+      attempt.resting = false;
+      return true;
     }
-    if (!ctx.health->TryProvider(provider, ctx.now)) {
-      continue;
+  }
+  Instant soonest = Instant::Never();
+  for (uint32_t i = first; i < attempt.route.count; ++i) {
+    const model::Provider& provider = ProviderOf(attempt.route.candidates[i].provider);
+    Instant ready;
+    const int index = ctx.health->SoonestCredential(provider, ctx.now, ready);
+    // A ready one was refused above by its provider's breaker.
+    if (index >= 0 && ready > ctx.now && ready < soonest &&
+        ctx.health->Breaker(provider.slot, ctx.now) != upstream::BreakerState::kOpen) {
+      soonest = ready;
+      attempt.current = i;
+      attempt.credential_index = static_cast<int8_t>(index);
     }
-    attempt.provider = &provider;
-    attempt.credential_index = static_cast<int8_t>(index);
-    attempt.credential = index < 0 ? nullptr : &provider.credentials[static_cast<size_t>(index)];
-    attempt.active = true;
-    attempt.interim = false;
-    ++attempt.count;
-    if (attempt.count == 1) {
-      attempt.dialled = ctx.now;
-      total = ctx.now + provider.timeouts.total;
-    }
-    record.provider = provider.name;
-    record.provider_slot = provider.slot;
-    if (candidate.model != routing::kNoModel) {
-      record.model = catalog().models[candidate.model].id;
-      record.model_slot = catalog().models[candidate.model].slot;
-    } else if (request.endpoint->handling == Handling::kRelay) {
-      record.model = routing::ModelName(catalog(), candidate, request.asked());
-    }
-    phase = Phase::kDial;
-    deadline = ctx.now + provider.timeouts.connect;
-    out.dial = &provider;
-    out.fresh_connection = attempt.fresh;
-    attempt.fresh = false;
+  }
+  attempt.resting = true;
+  return soonest != Instant::Never() &&
+         ctx.health->TryProvider(ProviderOf(attempt.route.candidates[attempt.current].provider), ctx.now);
+}
+
+void Exchange::State::StartAttempt(Outbox& out) {
+  if (!PickTarget()) {
+    Fail({503, "provider_unavailable", "Every provider of this model has failed lately; it is tried again shortly.",
+          ""},
+         model::Outcome::kServerError, out, "Retry-After: 1\r\n");
     return;
   }
-  if (cooling) {
-    const int64_t wait = std::clamp<int64_t>(((ready - ctx.now).micros() + 999'999) / 1'000'000, 1, 3600);
-    char digits[24];
-    http::Buffer number{std::span<char>(digits)};
-    number.AppendDecimal(static_cast<uint64_t>(wait));
-    Fail({429, "provider_rate_limited", "Every credential for this model is resting after the provider's 429.", ""},
-         model::Outcome::kRateLimited, out, Join({"Retry-After: ", number.view(), "\r\n"}));
-    return;
+  const routing::Candidate& candidate = attempt.route.candidates[attempt.current];
+  const model::Provider& provider = ProviderOf(candidate.provider);
+  attempt.provider = &provider;
+  attempt.credential =
+      attempt.credential_index < 0 ? nullptr : &provider.credentials[static_cast<size_t>(attempt.credential_index)];
+  attempt.active = true;
+  attempt.interim = false;
+  ++attempt.count;
+  if (attempt.count == 1) {
+    attempt.dialled = ctx.now;
+    total = ctx.now + provider.timeouts.total;
   }
-  Fail({503, "provider_unavailable", "Every provider of this model has failed lately; it is tried again shortly.", ""},
-       model::Outcome::kServerError, out, "Retry-After: 1\r\n");
+  record.provider = provider.name;
+  record.provider_slot = provider.slot;
+  if (candidate.model != routing::kNoModel) {
+    record.model = catalog().models[candidate.model].id;
+    record.model_slot = catalog().models[candidate.model].slot;
+  } else if (request.endpoint->handling == Handling::kRelay) {
+    record.model = routing::ModelName(catalog(), candidate, request.asked());
+  }
+  phase = Phase::kDial;
+  deadline = ctx.now + provider.timeouts.connect;
+  out.dial = &provider;
+  out.fresh_connection = attempt.fresh;
+  attempt.fresh = false;
 }
 
 // Tells the breaker and the credential's cooldown; once per attempt.

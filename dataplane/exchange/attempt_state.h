@@ -31,6 +31,7 @@ struct AttemptState {
   bool stale_used = false;  // the one free retry of a stale pooled connection is spent
   bool injected = false;    // we asked for usage in the client's name
   bool interim = false;     // the response now being read is a 1xx
+  bool resting = false;     // sent although its credential rests: nothing else was left
   bool release = false;     // leaving kDiscard: the connection is clean
 };
 

@@ -59,6 +59,7 @@ struct Exchange::State {
   void AnswerRouteError(Outbox& out);
 
   // attempt_phase.cc
+  bool PickTarget();
   void StartAttempt(Outbox& out);
   void AttemptFailed(AttemptFailure failure, std::string_view detail, Outbox& out);
   bool MayRetry(AttemptFailure failure);

@@ -5,6 +5,7 @@
 namespace aurora::upstream {
 namespace {
 
+constexpr size_t kCredentialsMax = 32;          // as `tried` has bits
 constexpr int64_t kTokensMax = 100'000;       // milli-retries
 constexpr int64_t kTokensPerRequest = 200;    // 20 %
 constexpr int64_t kTokensPerSecond = 3'000;
@@ -80,19 +81,28 @@ bool Health::CredentialReady(model::Slot credential, Instant now) const {
   return credential >= credential_ready_.size() || credential_ready_[credential] <= now;
 }
 
-Instant Health::CredentialsReadyAt(const model::Provider& provider, Instant now) const {
-  Instant first = Instant::Never();
-  for (const model::Credential& credential : provider.credentials) {
-    if (CredentialReady(credential.slot, now)) {
-      return now;
-    }
-    first = std::min(first, credential_ready_[credential.slot]);
+void Health::WakeCredential(model::Slot credential) {
+  if (credential < credential_ready_.size()) {
+    credential_ready_[credential] = Instant();
   }
-  return provider.credentials.empty() ? now : first;
+}
+
+int Health::SoonestCredential(const model::Provider& provider, Instant now, Instant& ready) const {
+  int soonest = -1;
+  const size_t n = std::min<size_t>(provider.credentials.size(), kCredentialsMax);
+  for (size_t i = 0; i < n; ++i) {
+    const model::Slot slot = provider.credentials[i].slot;
+    const Instant at = CredentialReady(slot, now) ? now : credential_ready_[slot];
+    if (soonest < 0 || at < ready) {
+      soonest = static_cast<int>(i);
+      ready = at;
+    }
+  }
+  return soonest;
 }
 
 int Health::ChooseCredential(const model::Provider& provider, uint32_t tried, Instant now) {
-  const size_t n = std::min<size_t>(provider.credentials.size(), 32);
+  const size_t n = std::min<size_t>(provider.credentials.size(), kCredentialsMax);
   uint64_t total = 0;
   for (size_t i = 0; i < n; ++i) {
     if ((tried >> i & 1u) == 0 && CredentialReady(provider.credentials[i].slot, now)) {

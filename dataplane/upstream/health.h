@@ -32,8 +32,10 @@ class Health {
   // A credential that was answered 429 rests until then.
   void CoolCredential(model::Slot credential, Instant until);
   bool CredentialReady(model::Slot credential, Instant now) const;
-  // When the first of the provider's credentials is ready again; now when one is.
-  Instant CredentialsReadyAt(const model::Provider& provider, Instant now) const;
+  // It answered before its rest was over.
+  void WakeCredential(model::Slot credential);
+  // The credential that is ready first, and when (`now` when one is). -1: the provider has none.
+  int SoonestCredential(const model::Provider& provider, Instant now, Instant& ready) const;
   // Weighted choice among the credentials that are ready and not in `tried` (bit i = index i). -1: none.
   int ChooseCredential(const model::Provider& provider, uint32_t tried, Instant now);
 

@@ -89,13 +89,55 @@ TEST_CASE("a 429 rests the credential and takes the next one of the same provide
   CHECK(Has(h.client, R"({"error":"slow down"})"));
   CHECK(Has(h.client, "Retry-After: 30\r\n"));
   CHECK(h.exchange->record().outcome == Outcome::kRateLimited);
-  h.exchange->Reset();
-  h.TakeClient();
-  h.TakeLog();
+  // Both rest. The next request goes out on the one whose rest ends first, and its 429 is the caller's too.
+  for (int i = 0; i < 2; ++i) {
+    h.exchange->Reset();
+    h.TakeClient();
+    h.TakeLog();
+    h.Send(Request());
+    h.Ready();
+    CHECK(Has(h.upstream, "up-openai") == first);
+    h.Respond(Reply(429, R"({"error":"still"})", "Retry-After: 7\r\n"));
+    CHECK(h.client.substr(9, 3) == "429");
+    CHECK(Has(h.client, R"({"error":"still"})"));
+    CHECK(Has(h.client, "Retry-After: 7\r\n"));
+    CHECK(h.log == "dial openai;release;done;");
+  }
+}
+
+TEST_CASE("a credential that answers while it rests is ready again") {
+  Harness h;
+  for (const int status : {429, 200, 200}) {
+    h.Send(Request());
+    h.Ready();
+    h.Respond(Reply(status, "{}"));
+    CHECK(h.client.substr(9, 3) == std::to_string(status));
+    CHECK(h.TakeLog() == "dial openai;release;done;");
+    CHECK(h.health.CredentialReady(0, h.context.now) == (status == 200));
+    h.exchange->Reset();
+    h.TakeClient();
+  }
+}
+
+TEST_CASE("when every candidate rests the one whose rest ends first is asked, and never one with an open breaker") {
+  TwoProviders h;  // openai's credential has slot 0, azure's slot 20
+  h.health.CoolCredential(0, h.context.now + Duration::Seconds(20));
+  h.health.CoolCredential(20, h.context.now + Duration::Seconds(10));
   h.Send(Request());
-  CHECK(h.client.substr(9, 3) == "429");
-  CHECK(Has(h.client, "Retry-After: 20\r\n"));
-  CHECK(h.log == "done;");
+  CHECK(h.TakeLog() == "dial azure;");
+  h.Ready();
+  h.Respond(Reply(429, "{}", "Retry-After: 40\r\n"));
+  CHECK(h.TakeLog() == "release;done;");
+  h.exchange->Reset();
+  h.Send(Request());
+  CHECK(h.TakeLog() == "dial openai;");
+  h.ClientLeaves();
+  h.exchange->Reset();
+  h.TakeLog();
+  h.catalog->providers[0].resilience.breaker_failures = 1;
+  h.health.ProviderFailed(h.catalog->providers[0], h.context.now);
+  h.Send(Request());
+  CHECK(h.TakeLog() == "dial azure;");
 }
 
 TEST_CASE("the same provider is tried again after a short wait, at most max_retries times") {

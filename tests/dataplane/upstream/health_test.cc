@@ -77,9 +77,17 @@ TEST_CASE("credentials are drawn by weight, and a cooling or tried one is never 
   }
   health.CoolCredential(p.credentials[1].slot, At(3000));
   CHECK(health.ChooseCredential(p, 1, At(100)) == -1);
-  CHECK(health.CredentialsReadyAt(p, At(100)) == At(100));
+  Instant ready;
+  CHECK(health.SoonestCredential(p, At(100), ready) >= 0);
+  CHECK(ready == At(100));
   health.CoolCredential(p.credentials[0].slot, At(4000));
-  CHECK(health.CredentialsReadyAt(p, At(100)) == At(3000));
+  const int soonest = health.SoonestCredential(p, At(100), ready);
+  REQUIRE(soonest >= 0);
+  CHECK(ready == At(3000));
+  health.WakeCredential(p.credentials[static_cast<size_t>(soonest)].slot);
+  CHECK(health.SoonestCredential(p, At(100), ready) == soonest);
+  CHECK(ready == At(100));
+  CHECK(health.SoonestCredential(Make({}), At(100), ready) == -1);
   CHECK(health.ChooseCredential(p, 0, At(3000)) == 1);
 }
 
