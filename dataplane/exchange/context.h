@@ -36,6 +36,7 @@ struct Context {
   Instant now;                 // monotonic
   int64_t unix_us = 0;
   int64_t boottime_ns = 0;
+  uint64_t term = 0;  // the role page's leader term
   Rng rng{1};
   Arena* arena = nullptr;
   BufferPool* buffers = nullptr;

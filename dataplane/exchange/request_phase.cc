@@ -78,6 +78,7 @@ void Exchange::State::OnHead(const http::Head& head, Outbox& out) {
   record = model::UsageRecord{};
   request.started = ctx.now;
   record.started_unix_us = ctx.unix_us;
+  record.term = ctx.term;
   request.snapshot = ctx.snapshot;
   request.method = head.method;
   request.old_client = head.minor_version == 0;

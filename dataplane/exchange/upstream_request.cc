@@ -109,7 +109,7 @@ void Exchange::State::AppendHeaders(http::Buffer& buffer) const {
   buffer.Append("Accept-Encoding: identity\r\n");
   if (provider.stamp) {
     buffer.Header("x-aurora-node", ctx.options.node_id);
-    buffer.Append("x-aurora-term: 0\r\n");
+    buffer.Header("x-aurora-term", record.term);
     buffer.Header("x-aurora-admitted-ns", static_cast<uint64_t>(ctx.boottime_ns));
     buffer.Header("x-request-id", record.request_id.view());
   }

@@ -110,6 +110,9 @@ absl::Status Process::Open(std::string_view version) {
   AURORA_RETURN_IF_ERROR(StartWorkers());
   AURORA_RETURN_IF_ERROR(OpenOps());
   StartMetering();
+  metrics_ = std::make_shared<ProcessMetrics>(*metering_, *page_);
+  metrics_->SetCertificateEnd(certificate_end_);
+  registry_->Add(metrics_);
   StartPolicy();
   tick_ = std::make_unique<uv::Timer>(loop_, [this] { Tick(); });
   tick_->StartRepeating(kTick);
@@ -164,6 +167,10 @@ absl::Status Process::StartWorkers() {
       return ring->Push(record);
     };
     worker.on_tick = [this](size_t index) { page_->CopyCloseSeq(index); };
+    worker.term = [this] {
+      const auto leader = page_->leader();
+      return leader.has_value() ? leader->term : 0;
+    };
     workers_.push_back(std::make_unique<Worker>(std::move(worker)));
   }
   source_ = std::make_shared<MetricsSource>(std::move(counters));
@@ -280,6 +287,7 @@ void Process::Published(std::shared_ptr<const model::Snapshot> snapshot) {
   }
   discovery_->SetCatalog(snapshot->catalog);
   source_->SetRevision(snapshot->revision);
+  source_->SetCatalog(snapshot->catalog);
   source_->SetLoaded(std::chrono::duration_cast<std::chrono::seconds>(
                          std::chrono::system_clock::now().time_since_epoch())
                          .count());
@@ -297,6 +305,8 @@ void Process::PolicyState(const snapshot::ReaderState& state) {
   for (const auto& [what, why] : state.problems) {
     log::Warn("policy left out", {{"what", what}, {"why", why}});
   }
+  metrics_->SetPolicyOk(state.file == snapshot::FileState::kOk && state.problems.empty());
+  metrics_->SetDecryptErrors(state.decrypt_errors);
   if (state.file == snapshot::FileState::kOk) {
     return;
   }
@@ -318,6 +328,7 @@ absl::Status Process::LoadCertificate() {
     if (!context.ok()) {
       return WithContext("server.tls", context.status());
     }
+    certificate_end_ = (*context)->not_after_unix_s();
     worker->SetCertificate(*std::move(context));
   }
   return absl::OkStatus();
@@ -329,6 +340,7 @@ void Process::ReloadCertificate() {
     return;
   }
   const absl::Status status = LoadCertificate();
+  metrics_->SetCertificateEnd(certificate_end_);
   if (status.ok()) {
     log::Info("certificate reloaded", {{"file", config_.server.tls.cert}});
   } else {
@@ -354,6 +366,21 @@ void Process::PublishRolePage() {
   page_->SetReady(ops_->Answer("/readyz", uv::Loop::Now()).status == 200);
 }
 
+// A page that does not match counts as absent; the control plane writes it anew when it starts.
+void Process::WatchRolePage() {
+  const std::string_view problem = page_->problem();
+  if (problem == page_problem_) {
+    return;
+  }
+  page_problem_ = problem;
+  if (problem.empty()) {
+    log::Info("the role page is valid again");
+  } else {
+    metrics_->CountRolePageProblem();
+    log::Error("the role page counts as absent; traffic goes on", {{"why", problem}});
+  }
+}
+
 void Process::RetireSnapshots() {
   std::lock_guard lock(mutex_);
   if (reader_ == nullptr) {
@@ -372,6 +399,7 @@ void Process::RetireSnapshots() {
 
 void Process::Tick() {
   PublishRolePage();
+  WatchRolePage();
   RetireSnapshots();
   ops_->SetDiscovering(!discovery_->first_round_done());
   source_->SetControlPlaneConnected(page_->ControlPlaneAlive());
@@ -446,6 +474,7 @@ Process::~Process() {
   reader.reset();  // before the discovery it feeds, and before the workers it publishes to
   discovery_.reset();
   workers_.clear();
+  metrics_.reset();
   metering_.reset();
   tick_.reset();
   term_.reset();

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "dataplane/main/process_metrics.h"
 #include "dataplane/metering/writer.h"
 #include "dataplane/server/worker.h"
 #include "dataplane/snapshot/discovery.h"
@@ -51,6 +52,7 @@ class Process {
   void PolicyState(const snapshot::ReaderState& state);
   void Tick();
   void PublishRolePage();
+  void WatchRolePage();
   void RetireSnapshots();
   void Stopping();
   void Advance();
@@ -65,6 +67,7 @@ class Process {
   std::shared_ptr<MetricsSource> source_;
   std::vector<std::unique_ptr<metering::UsageRing>> rings_;  // one per loop
   std::unique_ptr<metering::Writer> metering_;
+  std::shared_ptr<ProcessMetrics> metrics_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<httpd::Server> httpd_;
   std::unique_ptr<uv::Timer> tick_;
@@ -74,6 +77,8 @@ class Process {
   Phase phase_ = Phase::kServing;
   Instant phase_ends_;
   int64_t certificate_stamp_ = 0;
+  int64_t certificate_end_ = 0;  // Unix seconds; 0 = no TLS
+  std::string page_problem_;     // what was last said about the role page
 
   std::mutex mutex_;
   std::vector<std::shared_ptr<const model::Snapshot>>

@@ -28,6 +28,10 @@ absl::StatusOr<std::unique_ptr<TrafficFile>> TrafficFile::Open(const std::string
   AURORA_ASSIGN_OR_RETURN(
       file->delete_oldest_,
       d.Prepare("DELETE FROM usage WHERE id IN (SELECT id FROM usage ORDER BY id LIMIT ?1)"));
+  AURORA_ASSIGN_OR_RETURN(
+      file->add_counter_,
+      d.Prepare("INSERT INTO counter (name, value) VALUES (?1, ?2) "
+                "ON CONFLICT (name) DO UPDATE SET value = value + excluded.value"));
   return file;
 }
 
@@ -52,9 +56,15 @@ absl::Status TrafficFile::Insert(const model::UsageRecord& r, std::string_view n
       .Bind(17, r.latency_us)
       .Bind(18, r.time_to_first_token_us)
       .BindText(19, node_id)
-      .Bind(20, 0)  // no leader terms on a single node
+      .Bind(20, static_cast<int64_t>(r.term))
       .Bind(21, r.attempts);
   return insert_.Run();
+}
+
+absl::Status TrafficFile::AddToCounter(std::string_view name, uint64_t n) {
+  sqlite::ResetGuard guard(add_counter_);
+  add_counter_.BindText(1, name).Bind(2, static_cast<int64_t>(n));
+  return add_counter_.Run();
 }
 
 absl::Status TrafficFile::ReplaceDiscovered(std::string_view provider,

@@ -23,6 +23,8 @@ class TrafficFile {
   sqlite::Database& db() { return db_; }
   // Inside the caller's transaction.
   absl::Status Insert(const model::UsageRecord& record, std::string_view node_id);
+  // Adds `n` to a row of `counter`: what must outlive the process.
+  absl::Status AddToCounter(std::string_view name, uint64_t n);
   absl::Status ReplaceDiscovered(std::string_view provider, const std::vector<std::string>& models,
                                  int64_t now_ms);
   // One transaction each, at most `limit` rows; the number deleted.
@@ -36,7 +38,7 @@ class TrafficFile {
  private:
   sqlite::Database db_;
   sqlite::Statement insert_, delete_list_, insert_list_, delete_before_, delete_audit_,
-      delete_oldest_;
+      delete_oldest_, add_counter_;
 };
 
 }  // namespace aurora::metering

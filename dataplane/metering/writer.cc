@@ -182,7 +182,9 @@ class Writer::Thread {
         rows += ring->At(i).metered ? 1U : 0U;
       }
     }
-    if (rows > 0) {
+    const Counters lost = counters();
+    const bool news = lost.dropped_ring != saved_ring_ || lost.dropped_disk != saved_disk_;
+    if (rows > 0 || news) {
       AURORA_ASSIGN_OR_RETURN(sqlite::Transaction tx, sqlite::Transaction::Begin(file_->db()));
       for (size_t r = 0; r < rings_.size(); ++r) {
         for (size_t i = 0; i < counts[r]; ++i) {
@@ -192,7 +194,13 @@ class Writer::Thread {
           }
         }
       }
+      if (news) {
+        AURORA_RETURN_IF_ERROR(file_->AddToCounter(kLostRing, lost.dropped_ring - saved_ring_));
+        AURORA_RETURN_IF_ERROR(file_->AddToCounter(kLostDisk, lost.dropped_disk - saved_disk_));
+      }
       AURORA_RETURN_IF_ERROR(std::move(tx).Commit());
+      saved_ring_ = lost.dropped_ring;
+      saved_disk_ = lost.dropped_disk;
     }
     for (size_t r = 0; r < rings_.size(); ++r) {
       rings_[r]->Consume(counts[r]);
@@ -295,6 +303,8 @@ class Writer::Thread {
   Clock::time_point next_watch_{};
   Clock::time_point next_upkeep_{};
   std::string why_;
+  uint64_t saved_ring_ = 0;  // of the lost rows, what the file knows already
+  uint64_t saved_disk_ = 0;
 
   std::atomic<uint64_t> written_{0};
   std::atomic<uint64_t> dropped_disk_{0};

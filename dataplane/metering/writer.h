@@ -37,6 +37,10 @@ struct Options {
   std::function<absl::StatusOr<uint64_t>(const std::string& path)> free_bytes;
 };
 
+// Rows of `counter` in traffic.db: usage rows lost over all runs, and why.
+inline constexpr std::string_view kLostRing = "usage_lost_ring";
+inline constexpr std::string_view kLostDisk = "usage_lost_disk";
+
 struct Counters {
   uint64_t written = 0;
   uint64_t dropped_ring = 0;  // a ring was full

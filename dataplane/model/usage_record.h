@@ -62,6 +62,7 @@ struct UsageRecord {
   bool metered = false;  // a usage row is written only for requests that reached policy with a key
   uint16_t status = 0;
   uint16_t attempts = 0;
+  uint64_t term = 0;  // of the leader when the request was admitted; 0 = there are no leaders
   int64_t started_unix_us = 0;
   int64_t latency_us = 0;
   int64_t upstream_us = 0;

@@ -112,6 +112,7 @@ class ClientConnection final : private WireObserver, private UpstreamUser, priva
   Phase phase_ = Phase::kIdle;
   http::Method method_ = http::Method::kOther;
   model::Endpoint begun_ = model::Endpoint::kOther;
+  const model::Provider* dialled_ = nullptr;  // the latest, in the exchange's snapshot
   uint8_t dial_count_ = 0;
   uint8_t last_failure_ =
       kFailures;               // why the next dial is a retry; kFailures = the answer's status

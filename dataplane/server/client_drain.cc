@@ -13,6 +13,7 @@ using exchange::UpstreamFailure;
 // Acts on the outbox until no step follows from it.
 void ClientConnection::Drain() {
   Outbox& out = loop_.outbox;
+  bool dialled_first = false;
   for (bool again = true; again;) {
     const model::Provider* dial = out.dial;
     const bool fresh = out.fresh_connection;
@@ -45,8 +46,12 @@ void ClientConnection::Drain() {
       Step([&](auto& e) { e.UpstreamBlocked(out); });
     }
     if (dial != nullptr) {
+      dialled_first = dial_count_ == 0 && admin_ == nullptr;
       Dial(*dial, fresh);
     }
+  }
+  if (dialled_first) {
+    loop_.metrics.overhead.Observe((uv::Loop::Now() - loop_.context.now).seconds());
   }
   Instant deadline;
   Step([&](auto& e) { deadline = e.NextDeadline(); });
@@ -93,7 +98,11 @@ void ClientConnection::Dial(const model::Provider& provider, bool fresh) {
   AURORA_CHECK(upstream_ == nullptr);
   if (dial_count_ > 0 && admin_ == nullptr) {
     loop_.pool->CountRetry(provider, last_failure_);
+    if (dialled_ != &provider) {
+      loop_.metrics.Fallback(*dialled_, provider, last_failure_);
+    }
   }
+  dialled_ = &provider;
   dial_count_ = dial_count_ < 255 ? static_cast<uint8_t>(dial_count_ + 1) : dial_count_;
   last_failure_ = kFailures;
   upstream_blocked_ = false;

@@ -8,6 +8,12 @@ namespace {
 constexpr std::array<double, 20> kFirstTokenSeconds = {
     .001, .005, .01, .02, .04, .06, .08, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10, 15, 20, 30, 60};
 
+// The buckets the OpenTelemetry conventions name for gen_ai.server.time_per_output_token.
+constexpr std::array<double, 13> kPerTokenSeconds = {.01, .025, .05, .075, .1, .15, .2,
+                                                     .3,  .4,   .5,  .75,  1,  2.5};
+constexpr std::array<double, 9> kSizeBytes = {256,       1024,      4096,      16384,   65536,
+                                              262144,    1048576,   4194304,   16777216};
+
 constexpr std::array<uint16_t, kCodes - 1> kStatusCodes = {
     200, 201, 202, 204, 206, 301, 302, 304, 400, 401, 402, 403, 404, 405, 408, 409,
     410, 411, 413, 414, 415, 422, 424, 429, 431, 499, 500, 501, 502, 503, 504};
@@ -37,7 +43,7 @@ constexpr std::array<std::string_view, kOutcomes> kOutcomeNames = {
     "success", "client_error",  "rate_limited", "server_error",
     "timeout", "connect_error", "cancelled",    "rejected"};
 constexpr std::array<std::string_view, kConnectionErrors> kConnectionErrorNames = {
-    "header_timeout", "idle_timeout", "too_large", "bad_framing", "tls", "reset", "over_limit"};
+    "header_timeout", "body_timeout", "idle_timeout", "too_large", "bad_framing", "tls", "reset", "over_limit"};
 constexpr std::array<std::string_view, kAuthResults> kAuthNames = {"accepted", "unauthenticated",
                                                                    "forbidden"};
 
@@ -45,8 +51,23 @@ std::string CodeName(size_t index) {
   return index < kStatusCodes.size() ? std::to_string(kStatusCodes[index]) : "other";
 }
 
+std::string MethodLabel(size_t index) {
+  const auto method = static_cast<http::Method>(index);
+  return method == http::Method::kOther ? "other" : std::string(http::MethodName(method));
+}
+
 double Seconds(int64_t us) {
   return static_cast<double>(us) / 1e6;
+}
+
+metrics::Histogram& DurationOf(ModelMetrics& m, model::Endpoint endpoint) {
+  std::atomic<metrics::Histogram*>& slot = m.duration[static_cast<size_t>(endpoint)];
+  if (metrics::Histogram* known = slot.load(std::memory_order_relaxed); known != nullptr) {
+    return *known;
+  }
+  m.owned.push_back(std::make_unique<metrics::Histogram>(metrics::kRequestSeconds));
+  slot.store(m.owned.back().get(), std::memory_order_release);
+  return *m.owned.back();
 }
 
 }  // namespace
@@ -79,10 +100,39 @@ std::string_view FailureName(exchange::UpstreamFailure failure) {
   return kNames[static_cast<size_t>(failure)];
 }
 
-RouteMetrics::RouteMetrics() : duration(metrics::kRequestSeconds) {}
+namespace {
+
+std::string RetryReason(size_t i) {
+  return std::string(i < kFailures ? FailureName(static_cast<exchange::UpstreamFailure>(i))
+                                   : "status");
+}
+
+void CollectRoute(const RouteMetrics& route, const std::string& name,
+                  metrics::Families& families) {
+  for (size_t m = 0; m < kMethods; ++m) {
+    const auto begin = route.requests.begin() + static_cast<std::ptrdiff_t>(m * kCodes);
+    if (std::any_of(begin, begin + kCodes, [](const auto& n) { return n.value() > 0; })) {
+      families.Histogram("aurora_http_request_duration_seconds",
+                         "From the request's head to the end of its answer.",
+                         {{"route", name}, {"method", MethodLabel(m)}}, *route.duration[m]);
+    }
+  }
+  families.Histogram("aurora_http_request_size_bytes", "Bodies of requests.", {{"route", name}},
+                     route.request_bytes);
+  families.Histogram("aurora_http_response_size_bytes", "Bodies of answers.", {{"route", name}},
+                     route.response_bytes);
+}
+
+}  // namespace
+
+RouteMetrics::RouteMetrics() : request_bytes(kSizeBytes), response_bytes(kSizeBytes) {
+  for (auto& histogram : duration) {
+    histogram = std::make_unique<metrics::Histogram>(metrics::kRequestSeconds);
+  }
+}
 ModelMetrics::ModelMetrics()
-    : duration(metrics::kRequestSeconds), first_token(kFirstTokenSeconds) {}
-LoopMetrics::LoopMetrics() : lag(metrics::kLagSeconds) {}
+    : first_token(kFirstTokenSeconds), per_output_token(kPerTokenSeconds) {}
+LoopMetrics::LoopMetrics() : lag(metrics::kLagSeconds), overhead(metrics::kOverheadSeconds) {}
 
 int64_t LoopMetrics::InFlight() const {
   int64_t sum = 0;
@@ -104,7 +154,13 @@ void LoopMetrics::Finish(model::Endpoint begun, http::Method method,
                          const model::UsageRecord& record) {
   routes_[static_cast<size_t>(begun)].in_flight.Add(-1);
   Local(record.endpoint, method, record.status);
-  routes_[static_cast<size_t>(record.endpoint)].duration.Observe(Seconds(record.latency_us));
+  RouteMetrics& route = routes_[static_cast<size_t>(record.endpoint)];
+  route.duration[static_cast<size_t>(method)]->Observe(Seconds(record.latency_us));
+  route.request_bytes.Observe(static_cast<double>(record.request_bytes));
+  route.response_bytes.Observe(static_cast<double>(record.response_bytes));
+  if (record.status == 408 && record.metered) {  // a head that does not come in time has no key yet
+    connection_errors[static_cast<size_t>(ConnectionError::kBodyTimeout)].Add();
+  }
   if (!record.auth_key_id.view().empty()) {
     auth[static_cast<size_t>(record.status == 403 ? AuthResult::kForbidden : AuthResult::kAccepted)]
         .Add();
@@ -117,9 +173,13 @@ void LoopMetrics::Finish(model::Endpoint begun, http::Method method,
   ModelMetrics& m = ModelOf(record);
   m.requests[static_cast<size_t>(record.endpoint) * kOutcomes + static_cast<size_t>(record.outcome)]
       .Add();
-  m.duration.Observe(Seconds(record.upstream_us));
+  DurationOf(m, record.endpoint).Observe(Seconds(record.upstream_us));
   if (record.time_to_first_token_us > 0) {
     m.first_token.Observe(Seconds(record.time_to_first_token_us));
+    if (record.stream && record.tokens.output > 1) {
+      m.per_output_token.Observe(Seconds(record.latency_us - record.time_to_first_token_us) /
+                                 static_cast<double>(record.tokens.output - 1));
+    }
   }
   const std::array<int64_t, kTokenTypes> counts = {
       record.tokens.input, record.tokens.output, record.tokens.cached_input,
@@ -157,6 +217,30 @@ ProviderMetrics& LoopMetrics::Provider(const model::Provider& provider) {
   return *owned_providers_.back();
 }
 
+void LoopMetrics::Fallback(const model::Provider& from, const model::Provider& to,
+                           size_t reason) {
+  size_t i = 0;
+  for (; i < kFallbacksMax; ++i) {
+    const FallbackMetrics* known = fallbacks_[i].load(std::memory_order_relaxed);
+    if (known == nullptr || (known->from == from.name && known->to == to.name)) {
+      break;
+    }
+  }
+  if (fallbacks_[i].load(std::memory_order_relaxed) == nullptr) {
+    auto made = std::make_unique<FallbackMetrics>();
+    made->from = i == kFallbacksMax ? "other" : from.name;
+    made->to = i == kFallbacksMax ? "other" : to.name;
+    owned_fallbacks_.push_back(std::move(made));
+    fallbacks_[i].store(owned_fallbacks_.back().get(), std::memory_order_release);
+  }
+  fallbacks_[i].load(std::memory_order_relaxed)->count[reason].Add();
+}
+
+void MetricsSource::SetCatalog(std::shared_ptr<const model::Catalog> catalog) {
+  std::lock_guard lock(mutex_);
+  catalog_ = std::move(catalog);
+}
+
 void MetricsSource::SetRevision(std::string_view revision) {
   std::lock_guard lock(mutex_);
   revision_ = revision;
@@ -167,6 +251,7 @@ void MetricsSource::CollectInto(metrics::Families& families) const {
     CollectLoop(i, families);
     CollectModels(*loops_[i], families);
     CollectProviders(*loops_[i], families);
+    CollectConnections(*loops_[i], families);
   }
   families.Gauge("aurora_control_plane_connected", "Whether this node's control plane is alive.",
                  {}, control_plane_connected_ ? 1 : 0);
@@ -176,6 +261,32 @@ void MetricsSource::CollectInto(metrics::Families& families) const {
   if (!revision_.empty()) {
     families.Gauge("aurora_config_revision_info", "The revision of policy in force.",
                    {{"revision", revision_}}, 1);
+  }
+  if (catalog_ != nullptr) {
+    CollectUp(*catalog_, families);
+  }
+}
+
+// A provider or key is up where no loop has learnt otherwise.
+void MetricsSource::CollectUp(const model::Catalog& catalog, metrics::Families& families) const {
+  for (const model::Provider& provider : catalog.providers) {
+    bool up = true;
+    uint64_t resting = 0;
+    for (const auto& loop : loops_) {
+      const ProviderMetrics* p =
+          provider.slot < kProvidersMax
+              ? loop->providers_[provider.slot].load(std::memory_order_acquire)
+              : nullptr;
+      up = up && (p == nullptr || p->circuit_state.value() != 2);
+      resting |= p == nullptr ? 0 : static_cast<uint64_t>(p->resting.value());
+    }
+    families.Gauge("aurora_provider_up", "0 while a loop's circuit to the provider is open.",
+                   {{"provider", provider.name}}, up ? 1 : 0);
+    for (size_t i = 0; i < std::min<size_t>(provider.credentials.size(), 32); ++i) {
+      families.Gauge("aurora_provider_key_up", "0 while the credential rests after a 429.",
+                     {{"provider", provider.name}, {"key_id", provider.credentials[i].id}},
+                     (resting >> i & 1) == 0 ? 1 : 0);
+    }
   }
 }
 
@@ -189,12 +300,10 @@ void MetricsSource::CollectLoop(size_t index, metrics::Families& families) const
       for (size_t c = 0; c < kCodes; ++c) {
         if (const uint64_t n = route.requests[m * kCodes + c].value(); n > 0) {
           any = true;
-          const auto method = static_cast<http::Method>(m);
           families.Counter(
               "aurora_http_requests_total", "Requests answered, by route, method and status.",
               {{"route", name},
-               {"method",
-                method == http::Method::kOther ? "other" : std::string(http::MethodName(method))},
+               {"method", MethodLabel(m)},
                {"code", CodeName(c)}},
               static_cast<double>(n));
         }
@@ -203,15 +312,32 @@ void MetricsSource::CollectLoop(size_t index, metrics::Families& families) const
     if (any || route.in_flight.value() != 0) {
       families.Gauge("aurora_http_requests_in_flight", "Requests being served.", {{"route", name}},
                      static_cast<double>(route.in_flight.value()));
-      families.Histogram("aurora_http_request_duration_seconds",
-                         "From the request's head to the end of its answer.", {{"route", name}},
-                         route.duration);
+      CollectRoute(route, name, families);
     }
   }
-  families.Gauge("aurora_connections", "Open client connections.", {{"listener", "client"}},
-                 static_cast<double>(loop.connections.value()));
-  families.Counter("aurora_connections_total", "Client connections accepted.",
-                   {{"listener", "client"}}, static_cast<double>(loop.connections_total.value()));
+  families.Histogram("aurora_request_overhead_duration_seconds",
+                     "The gateway's own time, from a request's last bytes to the provider's "
+                     "connection being asked for.",
+                     {{"stage", "total"}}, loop.overhead);
+  families.Histogram("aurora_event_loop_lag_seconds", "How late the loop's timer fires.",
+                     {{"loop", std::to_string(index)}}, loop.lag);
+}
+
+void MetricsSource::CollectConnections(const LoopMetrics& loop,
+                                       metrics::Families& families) const {
+  const int64_t active = std::min(loop.InFlight(), loop.connections.value());
+  const auto refused = static_cast<size_t>(ConnectionError::kOverLimit);
+  families.Gauge("aurora_connections", "Open client connections.",
+                 {{"listener", "client"}, {"state", "active"}}, static_cast<double>(active));
+  families.Gauge("aurora_connections", "Open client connections.",
+                 {{"listener", "client"}, {"state", "idle"}},
+                 static_cast<double>(loop.connections.value() - active));
+  families.Counter("aurora_connections_total", "Client connections that came.",
+                   {{"listener", "client"}, {"state", "accepted"}},
+                   static_cast<double>(loop.connections_total.value()));
+  families.Counter("aurora_connections_total", "Client connections that came.",
+                   {{"listener", "client"}, {"state", "refused"}},
+                   static_cast<double>(loop.connection_errors[refused].value()));
   for (size_t i = 0; i < kConnectionErrors; ++i) {
     families.Counter("aurora_connection_errors_total",
                      "Client connections ended by the gateway or lost.",
@@ -223,11 +349,8 @@ void MetricsSource::CollectLoop(size_t index, metrics::Families& families) const
                      {{"result", std::string(kAuthNames[i])}},
                      static_cast<double>(loop.auth[i].value()));
   }
-  families.Counter("aurora_usage_records_dropped_total",
-                   "Usage records lost because the ring was full.", {},
-                   static_cast<double>(loop.usage_dropped.value()));
-  families.Histogram("aurora_event_loop_lag_seconds", "How late the loop's timer fires.",
-                     {{"loop", std::to_string(index)}}, loop.lag);
+  families.Counter("aurora_usage_records_dropped_total", "Usage records lost, by where.",
+                   {{"reason", "ring"}}, static_cast<double>(loop.usage_dropped.value()));
 }
 
 void MetricsSource::CollectModels(const LoopMetrics& loop, metrics::Families& families) const {
@@ -248,8 +371,19 @@ void MetricsSource::CollectModels(const LoopMetrics& loop, metrics::Families& fa
       }
     }
     const metrics::Labels labels = {{"provider", m->provider}, {"model", m->model}};
-    families.Histogram("aurora_upstream_request_duration_seconds",
-                       "Time a provider took for a request.", labels, m->duration);
+    for (size_t i = 0; i < kEndpoints; ++i) {
+      if (const auto* h = m->duration[i].load(std::memory_order_acquire); h != nullptr) {
+        families.Histogram(
+            "aurora_upstream_request_duration_seconds", "Time a provider took for a request.",
+            {{"provider", m->provider},
+             {"model", m->model},
+             {"operation", std::string(RouteName(static_cast<model::Endpoint>(i)))}},
+            *h);
+      }
+    }
+    families.Histogram("aurora_upstream_time_per_output_token_seconds",
+                       "Of a streamed answer: its time after the first byte, by output token.",
+                       labels, m->per_output_token);
     families.Histogram("aurora_upstream_time_to_first_token_seconds",
                        "From the request to the first byte of its answer.", labels, m->first_token);
     for (size_t i = 0; i < kTokenTypes; ++i) {
@@ -264,14 +398,24 @@ void MetricsSource::CollectModels(const LoopMetrics& loop, metrics::Families& fa
 }
 
 void MetricsSource::CollectProviders(const LoopMetrics& loop, metrics::Families& families) const {
+  for (const auto& slot : loop.fallbacks_) {
+    const FallbackMetrics* f = slot.load(std::memory_order_acquire);
+    for (size_t i = 0; f != nullptr && i < kRetryReasons; ++i) {
+      if (const uint64_t n = f->count[i].value(); n > 0) {
+        families.Counter("aurora_fallbacks_total",
+                         "Requests that moved on to another provider, by what went wrong before.",
+                         {{"from_provider", f->from}, {"to_provider", f->to}, {"reason", RetryReason(i)}},
+                         static_cast<double>(n));
+      }
+    }
+  }
   for (const auto& slot : loop.providers_) {
     const ProviderMetrics* p = slot.load(std::memory_order_acquire);
     if (p == nullptr) {
       continue;
     }
     for (size_t i = 0; i < kRetryReasons; ++i) {
-      const std::string reason(
-          i < kFailures ? FailureName(static_cast<exchange::UpstreamFailure>(i)) : "status");
+      const std::string reason = RetryReason(i);
       if (const uint64_t n = p->retries[i].value(); n > 0) {
         families.Counter("aurora_retries_total", "Requests sent again, by what went wrong before.",
                          {{"provider", p->provider}, {"reason", reason}}, static_cast<double>(n));

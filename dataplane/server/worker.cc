@@ -1,5 +1,6 @@
 #include "dataplane/server/worker.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -168,6 +169,9 @@ void Worker::Tick() {
   if (options_.on_tick) {
     options_.on_tick(options_.index);
   }
+  if (options_.term) {
+    state_.context.term = options_.term();
+  }
   if (++tick_count_ % kTicksPerSecond != 0) {
     return;
   }
@@ -175,7 +179,13 @@ void Worker::Tick() {
   if (state_.context.snapshot != nullptr && state_.context.snapshot->catalog != nullptr) {
     for (const model::Provider& provider : state_.context.snapshot->catalog->providers) {
       const upstream::BreakerState breaker = state_.health.Breaker(provider.slot, now);
-      state_.metrics.Provider(provider).circuit_state.Set(
+      ProviderMetrics& metrics = state_.metrics.Provider(provider);
+      int64_t resting = 0;
+      for (size_t i = 0; i < std::min<size_t>(provider.credentials.size(), 32); ++i) {
+        resting |= state_.health.CredentialReady(provider.credentials[i].slot, now) ? 0 : 1LL << i;
+      }
+      metrics.resting.Set(resting);
+      metrics.circuit_state.Set(
           breaker == upstream::BreakerState::kClosed     ? 0
           : breaker == upstream::BreakerState::kHalfOpen ? 1
                                                          : 2);

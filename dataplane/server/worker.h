@@ -34,6 +34,8 @@ class Worker final : private uv::ListenerObserver, private ClientOwner {
     UsageSink usage;
     // Called on the loop between callbacks, every kTick (the role page's close_seq).
     std::function<void(size_t index)> on_tick;
+    // The leader term new requests are stamped with, asked every kTick. May be empty.
+    std::function<uint64_t()> term;
   };
 
   explicit Worker(Options options);

@@ -138,6 +138,7 @@ void Builder::AddProviders(model::Catalog& catalog) {
       catalog.providers.push_back(*std::move(provider));
     } else if (!absl::IsNotFound(provider.status())) {  // NotFound: disabled on purpose
       problems_["provider " + std::string(name)] = Std(provider.status().message());
+      decrypt_errors_ += absl::IsFailedPrecondition(provider.status()) ? 1U : 0U;
     }
   };
   StringSet shadowed;

@@ -48,6 +48,8 @@ class Builder {
   const std::shared_ptr<const model::Catalog>& catalog() const { return catalog_; }
   // (what, why) of everything left out, by name.
   const std::map<std::string, std::string>& problems() const { return problems_; }
+  // How often a sealed credential did not open.
+  uint64_t decrypt_errors() const { return decrypt_errors_; }
 
  private:
   void ApplyKey(std::string_view id, std::optional<std::string_view> resolved);
@@ -73,6 +75,7 @@ class Builder {
   std::shared_ptr<const model::Catalog> catalog_;
   bool catalog_stale_ = true;
   std::map<std::string, std::string> problems_;
+  uint64_t decrypt_errors_ = 0;
 };
 
 }  // namespace aurora::snapshot

@@ -316,6 +316,7 @@ class Reader::Thread {
   void NoteProblems() {
     ReaderState next = state();
     next.problems.assign(builder_.problems().begin(), builder_.problems().end());
+    next.decrypt_errors = builder_.decrypt_errors();
     Announce(std::move(next));
   }
 
@@ -330,7 +331,7 @@ class Reader::Thread {
     {
       const std::lock_guard lock(mu_);
       if (next.file == state_.file && next.detail == state_.detail &&
-          next.problems == state_.problems) {
+          next.problems == state_.problems && next.decrypt_errors == state_.decrypt_errors) {
         return;
       }
       state_ = next;

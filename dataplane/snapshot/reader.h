@@ -28,6 +28,7 @@ struct ReaderState {
   std::string detail;  // why, and what to do
   std::vector<std::pair<std::string, std::string>>
       problems;  // what of the policy is left out, and why
+  uint64_t decrypt_errors = 0;  // sealed credentials that did not open, ever
 };
 
 struct ReaderOptions {

@@ -1,6 +1,7 @@
 #include "shared/tls/context.h"
 
 #include <array>
+#include <ctime>
 #include <deque>
 #include <utility>
 
@@ -81,6 +82,12 @@ absl::StatusOr<std::shared_ptr<ServerContext>> ServerContext::Load(const Options
   // Resumption by tickets alone: no session is kept on this side.
   SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
   return context;
+}
+
+int64_t ServerContext::not_after_unix_s() const {
+  std::tm t{};
+  const X509* leaf = SSL_CTX_get0_certificate(context_.get());
+  return leaf != nullptr && ASN1_TIME_to_tm(X509_get0_notAfter(leaf), &t) == 1 ? timegm(&t) : 0;
 }
 
 // One session per host, the oldest host leaving first.

@@ -6,6 +6,7 @@
 // message.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -41,6 +42,8 @@ class ServerContext {
   static absl::StatusOr<std::shared_ptr<ServerContext>> Load(const Options& options);
 
   ssl_ctx_st* raw() const { return context_.get(); }
+  // When the leaf certificate ends, Unix seconds.
+  int64_t not_after_unix_s() const;
 
  private:
   explicit ServerContext(ssl_ctx_st* context) : context_(context) {}

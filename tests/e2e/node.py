@@ -55,8 +55,10 @@ def request(url_host, method, path, body=None, headers=None, timeout=30):
 
 
 class Node:
-    def __init__(self, **env):
-        self.host = free_address()
+    def __init__(self, toml="", host=None, **env):
+        """`toml`: more providers; "{host}" in it is this node's address."""
+        self.host = host or free_address()
+        self.toml = toml.replace("{host}", self.host)
         self.dir = tempfile.mkdtemp(prefix="aurora-e2e-")
         self.state, self.runtime = f"{self.dir}/state", f"{self.dir}/run"
         os.makedirs(self.state)
@@ -87,6 +89,7 @@ class Node:
         with open(f"{self.dir}/aurora.toml", "w") as f:
             for name, kind, url in (("demo", "openai", demo + "/v1"), ("demo-anthropic", "anthropic", demo), ("demo-gemini", "gemini", demo)):
                 f.write(f'[providers.{name}]\ntype = "{kind}"\nbase_url = "{url}"\napi_key = "demo"\nstamp = true\n')
+            f.write(self.toml)
 
     def command(self, name):
         return {"demo": [f"{BIN}/demo-provider", "--listen", f"{self.host}:9400"], "controlplane": [f"{BIN}/aurora-controlplane"],

@@ -1,5 +1,5 @@
 """Keys, revocation, usage, metrics and the command line."""
-import json, subprocess, shutil, time
+import json, subprocess, time
 
 import pytest
 
@@ -60,17 +60,6 @@ def test_usage_rows_appear(node):
         r = request(node.rest, "GET", "/admin/api/v1/usage/summary", headers=headers)
         return r.status == 200 and r.json()["total"]["requests"] >= 5 and r.json()["total"]["output_tokens"] > 0
     until(logged, "five requests in the usage summary", 15)
-
-
-@pytest.mark.parametrize("where", ["dataplane_ops", "controlplane_ops"])
-def test_metrics_satisfy_promtool(shared, key, where):
-    assert shared.chat(key).status == 200
-    r = request(getattr(shared, where), "GET", "/metrics")
-    assert r.status == 200
-    if not shutil.which("promtool"):
-        pytest.skip("promtool is not installed")
-    check = subprocess.run(["promtool", "check", "metrics"], input=r.body, capture_output=True)
-    assert check.returncode == 0, check.stderr.decode() + check.stdout.decode()
 
 
 @pytest.mark.parametrize("where", ["proxy", "dataplane_ops", "controlplane_ops"])

@@ -30,6 +30,7 @@ class Harness {
     context.now = Instant::FromMicros(1'000'000'000);
     context.unix_us = 1'800'000'000'000'000;
     context.boottime_ns = 42;
+    context.term = 7;
     context.options.node_id = "n1";
     catalog = std::make_shared<model::Catalog>();
     key.id = "key-1";

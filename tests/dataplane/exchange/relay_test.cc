@@ -26,9 +26,10 @@ TEST_CASE("a request reaches the provider re-serialised, with its credential and
   CHECK(h.upstream ==
         "POST /v1/chat/completions?x=1 HTTP/1.1\r\nHost: openai\r\nAuthorization: Bearer up-openai\r\n"
         "Content-Type: application/json\r\ntraceparent: 00-1-2-03\r\nOpenAI-Organization: org\r\nUser-Agent: sdk\r\n"
-        "Accept-Encoding: identity\r\nx-aurora-node: n1\r\nx-aurora-term: 0\r\nx-aurora-admitted-ns: 42\r\n"
+        "Accept-Encoding: identity\r\nx-aurora-node: n1\r\nx-aurora-term: 7\r\nx-aurora-admitted-ns: 42\r\n"
         "x-request-id: r1\r\nContent-Length: 50\r\n\r\n"
         R"({ "model" : "gpt-4o" , "big":12345678901234567890})");
+  CHECK(h.exchange->record().term == 7);
 }
 
 TEST_CASE("a whole answer is relayed under our own head and its usage is recorded once") {

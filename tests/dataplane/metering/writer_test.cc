@@ -58,6 +58,7 @@ model::UsageRecord Record(int64_t i) {
   r.provider = "openai";
   r.model = "gpt-4o";
   r.endpoint = model::Endpoint::kChatCompletions;
+  r.term = 7;
   r.outcome = model::Outcome::kTimeout;
   r.metered = true;
   r.stream = true;
@@ -119,7 +120,7 @@ TEST_CASE("a row holds every field of its record") {
               "AND model = 'gpt-4o' AND status = 504 AND outcome = 'timeout' AND stream = 1 AND "
               "input_tokens = 1 AND output_tokens = 2 AND cached_input_tokens = 3 AND "
               "cache_creation_input_tokens = 4 AND reasoning_tokens = 5 AND latency_us = 77 AND "
-              "time_to_first_token_us = 33 AND node_id = 'node-1' AND attempts = 3") == 1);
+              "time_to_first_token_us = 33 AND node_id = 'node-1' AND attempts = 3 AND term = 7") == 1);
 }
 
 TEST_CASE("a record that is not metered leaves the ring without a row") {
@@ -221,6 +222,24 @@ TEST_CASE("a nearly full disk raises the alarm, drops beyond half a ring and rec
   CHECK(Eventually([&] { return ended == 1; }));
   CHECK(raised == 1);
   CHECK(Query(path, "SELECT count(*) FROM usage WHERE request_id = 'request-3999'") == 1);
+  // What was lost is in the file, for whoever reads it after this process.
+  CHECK(Query(path, "SELECT value FROM counter WHERE name = 'usage_lost_disk'") == 4000 - 2048);
+  CHECK(Query(path, "SELECT value FROM counter WHERE name = 'usage_lost_ring'") == 0);
+}
+
+TEST_CASE("rows lost to a full ring are added to those of earlier runs") {
+  const testing::TempDir dir;
+  const std::string path = dir.Path("traffic.db");
+  for (int64_t run = 1; run <= 2; ++run) {
+    UsageRing ring;
+    for (size_t i = 0; i < UsageRing::kCapacity + 5; ++i) {
+      ring.Push(Record(static_cast<int64_t>(i)));
+    }
+    Writer writer(At(path), {&ring});
+    writer.Stop();
+    CHECK(writer.counters().dropped_ring == 5);
+    CHECK(Query(path, "SELECT value FROM counter WHERE name = 'usage_lost_ring'") == 5 * run);
+  }
 }
 
 TEST_CASE("the free space of the file system itself is what the limit is held against") {
