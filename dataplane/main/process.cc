@@ -258,6 +258,13 @@ void Process::StartPolicy() {
       reader_->SetDiscovered(provider, models);
     }
   };
+  if (auto proxy = OutboundProxy::Create(config_.proxy); proxy.ok()) {  // the same was accepted by StartWorkers
+    discovery.via = [proxy = *std::move(proxy)](const model::Provider& provider) {
+      const ProxyServer* server = proxy.For(provider);
+      return server == nullptr ? std::nullopt
+                               : std::optional(snapshot::Via{server->host, server->port, server->authorization_line});
+    };
+  }
   discovery_ = std::make_unique<snapshot::Discovery>(std::move(discovery));
   snapshot::ReaderOptions options;
   options.path = config_.storage.state_dir + "/aurora.db";

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <chrono>
 #include <condition_variable>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -18,8 +20,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr size_t kModelsMax = 10'000;
 constexpr size_t kNameMax = 256;
+constexpr size_t kCursorMax = 1024;
 constexpr std::array kRetryAfter = {std::chrono::seconds(5), std::chrono::seconds(30),
                                     std::chrono::seconds(60)};
 
@@ -28,6 +30,21 @@ std::string Fingerprint(const model::Provider& p) {
   std::string out = p.authority + p.base_path + (p.tls ? "s" : "") + p.ca_file;
   for (const model::Credential& c : p.credentials) {
     out += c.header_lines;
+  }
+  return out;
+}
+
+// A cursor comes from the provider: it goes back as one query value, whatever it holds.
+std::string NextPage(std::string_view parameter, std::string_view cursor) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string out(parameter);
+  for (const char c : cursor.substr(0, kCursorMax)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::isalnum(byte) != 0 || c == '-' || c == '_' || c == '.') {
+      out += c;
+    } else {
+      out += {'%', kHex[byte >> 4], kHex[byte & 15]};
+    }
   }
   return out;
 }
@@ -57,8 +74,7 @@ std::string_view ModelListPath(const model::Provider& provider) {
   return "/models";
 }
 
-absl::StatusOr<std::vector<DiscoveredModel>> ParseModelList(model::Dialect dialect,
-                                                            std::string_view json) {
+absl::StatusOr<ModelPage> ParseModelList(model::Dialect dialect, std::string_view json) {
   const auto root = nlohmann::json::parse(json, nullptr, false);
   const bool gemini = dialect == model::Dialect::kGemini;
   const char* list_name = gemini ? "models" : "data";
@@ -66,7 +82,7 @@ absl::StatusOr<std::vector<DiscoveredModel>> ParseModelList(model::Dialect diale
     return InvalidArgument(std::string("the model list is not JSON with an array `") + list_name +
                            "`");
   }
-  std::vector<DiscoveredModel> out;
+  ModelPage page;
   for (const auto& entry : root[list_name]) {
     const char* name = gemini ? "name" : "id";
     if (!entry.is_object() || !entry.contains(name) || !entry[name].is_string()) {
@@ -80,11 +96,43 @@ absl::StatusOr<std::vector<DiscoveredModel>> ParseModelList(model::Dialect diale
     if (entry.contains("created") && entry["created"].is_number_integer()) {
       m.created_s = entry["created"].get<int64_t>();
     }
-    if (!m.id.empty() && m.id.size() <= kNameMax && out.size() < kModelsMax) {
-      out.push_back(std::move(m));
+    if (!m.id.empty() && m.id.size() <= kNameMax && page.models.size() < kModelsMax) {
+      page.models.push_back(std::move(m));
     }
   }
-  return out;
+  const auto text = [&](const char* name) {
+    const auto it = root.find(name);
+    return it != root.end() && it->is_string() ? it->get<std::string>() : std::string();
+  };
+  if (gemini) {
+    page.next = text("nextPageToken").empty() ? "" : NextPage("pageToken=", text("nextPageToken"));
+  } else if (const auto more = root.find("has_more");
+             more != root.end() && more->is_boolean() && more->get<bool>()) {
+    page.next = text("last_id").empty() ? "" : NextPage("after_id=", text("last_id"));
+  }
+  return page;
+}
+
+absl::StatusOr<std::vector<DiscoveredModel>> FetchModels(const model::Provider& provider,
+                                                         const Via* via) {
+  std::vector<DiscoveredModel> all;
+  const std::string path(ModelListPath(provider));
+  std::string next;
+  for (size_t i = 0; i < kPagesMax && all.size() < kModelsMax; ++i) {
+    const char* separator = path.find('?') == std::string::npos ? "?" : "&";
+    AURORA_ASSIGN_OR_RETURN(std::string body,
+                            Get(provider, next.empty() ? path : path + separator + next, via));
+    AURORA_ASSIGN_OR_RETURN(ModelPage page, ParseModelList(provider.dialect, body));
+    page.models.resize(std::min(page.models.size(), kModelsMax - all.size()));
+    all.insert(all.end(), std::make_move_iterator(page.models.begin()),
+               std::make_move_iterator(page.models.end()));
+    // The same cursor again would be asked for ever.
+    if (page.next.empty() || page.next == next) {
+      break;
+    }
+    next = std::move(page.next);
+  }
+  return all;
 }
 
 class Discovery::Thread {
@@ -192,9 +240,8 @@ class Discovery::Thread {
     const model::Provider& provider = catalog->providers[found->second];
     const std::string fingerprint = jobs_.at(name).fingerprint;
     lock.unlock();
-    auto body = Get(provider, ModelListPath(provider));
-    auto models = body.ok() ? ParseModelList(provider.dialect, *body)
-                            : absl::StatusOr<std::vector<DiscoveredModel>>(body.status());
+    const std::optional<Via> via = options_.via ? options_.via(provider) : std::nullopt;
+    auto models = FetchModels(provider, via.has_value() ? &*via : nullptr);
     if (models.ok()) {
       options_.on_models(provider.name, *models);
     }

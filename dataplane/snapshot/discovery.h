@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "dataplane/model/snapshot.h"
 #include "dataplane/snapshot/builder.h"
+#include "dataplane/snapshot/discovery_http.h"
 #include "shared/base/time.h"
 
 namespace aurora::snapshot {
@@ -24,13 +26,24 @@ namespace aurora::snapshot {
 bool CanDiscover(const model::Provider& provider);
 std::string_view ModelListPath(const model::Provider& provider);
 // OpenAI and Anthropic: {"data":[{"id","created"}]}; Gemini: {"models":[{"name":"models/…"}]}. At
-// most 10 000 models.
-absl::StatusOr<std::vector<DiscoveredModel>> ParseModelList(model::Dialect dialect,
-                                                            std::string_view json);
+// most kModelsMax models.
+inline constexpr size_t kModelsMax = 10'000;
+struct ModelPage {
+  std::vector<DiscoveredModel> models;
+  std::string next;  // the query parameter that asks for the next page; "" = this was the last
+};
+absl::StatusOr<ModelPage> ParseModelList(model::Dialect dialect, std::string_view json);
+
+// Every page of the provider's list, at most kPagesMax; `via` null = directly.
+inline constexpr size_t kPagesMax = 20;
+absl::StatusOr<std::vector<DiscoveredModel>> FetchModels(const model::Provider& provider,
+                                                         const Via* via = nullptr);
 
 struct DiscoveryOptions {
   Duration refresh_every = Duration::Seconds(3600);
   Duration first_round_max = Duration::Seconds(5);
+  // The proxy a provider is reached through, if any. May be empty: always directly.
+  std::function<std::optional<Via>(const model::Provider&)> via;
   // A fresh list: give it to Reader::SetDiscovered and to traffic.db.
   std::function<void(const std::string& provider, const std::vector<DiscoveredModel>& models)>
       on_models;

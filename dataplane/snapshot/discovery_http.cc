@@ -22,6 +22,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr size_t kBodyMax = 4 << 20;
+constexpr size_t kProxyHeadMax = 16 << 10;
 constexpr auto kConnect = std::chrono::seconds(5);
 constexpr auto kTotal = std::chrono::seconds(10);
 
@@ -73,12 +74,12 @@ absl::StatusOr<Socket> ConnectOne(const addrinfo& a, Clock::time_point deadline)
   return s;
 }
 
-absl::StatusOr<Socket> Connect(const model::Provider& provider) {
+absl::StatusOr<Socket> Connect(const std::string& host, uint16_t port_number) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
-  const std::string port = std::to_string(provider.port);
-  if (const int rc = ::getaddrinfo(provider.host.c_str(), port.c_str(), &hints, &found); rc != 0) {
+  const std::string port = std::to_string(port_number);
+  if (const int rc = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &found); rc != 0) {
     return Unavailable(::gai_strerror(rc));
   }
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owned(found, ::freeaddrinfo);
@@ -99,6 +100,28 @@ class Channel {
  public:
   Channel(Socket socket, Clock::time_point deadline)
       : socket_(std::move(socket)), deadline_(deadline) {}
+
+  // Asks an HTTP proxy for a tunnel; the next bytes are the provider's.
+  absl::Status Tunnel(const model::Provider& provider, const Via& via) {
+    const bool v6 = provider.host.find(':') != std::string::npos;
+    const std::string target =
+        (v6 ? "[" + provider.host + "]" : provider.host) + ":" + std::to_string(provider.port);
+    AURORA_RETURN_IF_ERROR(WriteSocket("CONNECT " + target + " HTTP/1.1\r\nHost: " + target +
+                                       "\r\n" + via.authorization_line + "\r\n"));
+    std::string head;
+    while (head.find("\r\n\r\n") == std::string::npos) {
+      AURORA_ASSIGN_OR_RETURN(std::string bytes, ReadSocket());
+      head += bytes;
+      if (bytes.empty() || head.size() > kProxyHeadMax) {
+        return Unavailable("the proxy's answer to CONNECT is not whole");
+      }
+    }
+    const bool tunnels = head.starts_with("HTTP/1.1 2") || head.starts_with("HTTP/1.0 2");
+    if (!tunnels || !head.ends_with("\r\n\r\n")) {
+      return Unavailable("the proxy answered CONNECT with: " + head.substr(0, head.find('\r')));
+    }
+    return absl::OkStatus();
+  }
 
   absl::Status StartTls(const model::Provider& provider) {
     AURORA_ASSIGN_OR_RETURN(auto context,
@@ -240,15 +263,22 @@ absl::StatusOr<std::string> ReadAnswer(Channel& channel) {
 
 }  // namespace
 
-absl::StatusOr<std::string> Get(const model::Provider& provider, std::string_view path) {
+absl::StatusOr<std::string> Get(const model::Provider& provider, std::string_view path,
+                                const Via* via) {
   auto answer = [&]() -> absl::StatusOr<std::string> {
-    AURORA_ASSIGN_OR_RETURN(Socket socket, Connect(provider));
+    AURORA_ASSIGN_OR_RETURN(Socket socket, via == nullptr ? Connect(provider.host, provider.port)
+                                                          : Connect(via->host, via->port));
     Channel channel(std::move(socket), Clock::now() + kTotal);
+    if (provider.tls && via != nullptr) {
+      AURORA_RETURN_IF_ERROR(channel.Tunnel(provider, *via));
+    }
     if (provider.tls) {
       AURORA_RETURN_IF_ERROR(channel.StartTls(provider));
     }
-    std::string request =
-        "GET " + provider.base_path + std::string(path) + " HTTP/1.1\r\n" + provider.constant_lines;
+    const bool absolute = via != nullptr && !provider.tls;
+    std::string request = "GET " + (absolute ? "http://" + provider.authority : "") +
+                          provider.base_path + std::string(path) + " HTTP/1.1\r\n" +
+                          provider.constant_lines + (absolute ? via->authorization_line : "");
     if (!provider.credentials.empty()) {
       request += provider.credentials.front().header_lines;
     }

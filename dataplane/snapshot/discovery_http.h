@@ -6,6 +6,7 @@
 // never a header we sent.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -14,8 +15,16 @@
 
 namespace aurora::snapshot {
 
+// The HTTP proxy a provider is reached through: CONNECT for an https one, absolute-form for an http one.
+struct Via {
+  std::string host;
+  uint16_t port = 0;
+  std::string authorization_line;  // "Proxy-Authorization: …\r\n" or ""
+};
+
 // GET {provider.base_path}{path} with the provider's constant and first credential lines; the body
-// of a 200.
-absl::StatusOr<std::string> Get(const model::Provider& provider, std::string_view path);
+// of a 200. `via` null = directly.
+absl::StatusOr<std::string> Get(const model::Provider& provider, std::string_view path,
+                                const Via* via = nullptr);
 
 }  // namespace aurora::snapshot

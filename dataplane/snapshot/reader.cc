@@ -7,6 +7,8 @@
 #include <optional>
 #include <thread>
 
+#include <sys/stat.h>
+
 #include "shared/base/status.h"
 #include "shared/schema/aurora_db.h"
 #include "shared/sqlite/database.h"
@@ -24,6 +26,26 @@ struct Resolved {
   std::string kind;
   std::string id;
   std::string spec;
+};
+
+// What changes on disk when somebody writes over a file in place, or takes its journal away: neither
+// shows in PRAGMA data_version. A checkpoint changes it too.
+struct Stamp {
+  int64_t modified_ns = 0;
+  uint64_t journal = 0;  // the inode of -wal; 0 = there is none
+  bool operator==(const Stamp&) const = default;
+
+  static Stamp Of(const std::string& path) {
+    Stamp stamp;
+    struct stat s {};
+    if (::stat(path.c_str(), &s) == 0) {
+      stamp.modified_ns = int64_t{s.st_mtim.tv_sec} * 1'000'000'000 + s.st_mtim.tv_nsec;
+    }
+    if (::stat((path + "-wal").c_str(), &s) == 0) {
+      stamp.journal = s.st_ino;
+    }
+    return stamp;
+  }
 };
 
 // One open aurora.db with its prepared reads.
@@ -221,6 +243,7 @@ class Reader::Thread {
       return false;
     }
     file_ = *std::move(file);
+    stamp_ = Stamp::Of(options_.path);
     SetState(FileState::kOk, "");
     return true;
   }
@@ -235,12 +258,7 @@ class Reader::Thread {
       return Unavailable(
           "aurora.db has no node identity yet; waiting for the control plane to finish its start");
     }
-    if (loaded_ && (uid != uid_ || head.seq < seq_)) {
-      SetState(FileState::kReplaced,
-               uid != uid_ ? "aurora.db belongs to another node; serving the policy loaded before. "
-                             "Restart the data plane to accept it"
-                           : "aurora.db is older than the policy in force; serving the policy "
-                             "loaded before. Restart the data plane to accept it");
+    if (loaded_ && !Continues(uid, head)) {
       return false;
     }
     // All of it first: a file that turns out damaged half way must not leave half a policy.
@@ -257,6 +275,19 @@ class Reader::Thread {
     return true;
   }
 
+  // False, with the state set: this is not the history our policy came from.
+  bool Continues(const std::string& uid, const schema::Position& head) {
+    if (uid == uid_ && head.seq >= seq_) {
+      return true;
+    }
+    SetState(FileState::kReplaced,
+             uid != uid_ ? "aurora.db belongs to another node; serving the policy loaded before. "
+                           "Restart the data plane to accept it"
+                         : "aurora.db is older than the policy in force; serving the policy "
+                           "loaded before. Restart the data plane to accept it");
+    return false;
+  }
+
   bool Poll() {
     auto version = file_->db().DataVersion();
     if (!version.ok()) {
@@ -271,6 +302,9 @@ class Reader::Thread {
       if (!more.ok()) {
         return Lose(more.status()) || changed;
       }
+      if (file_ == nullptr) {
+        return changed;
+      }
       if (!*more) {
         break;
       }
@@ -282,9 +316,15 @@ class Reader::Thread {
   absl::StatusOr<bool> LoadDelta(bool* changed) {
     AURORA_ASSIGN_OR_RETURN(sqlite::Transaction tx, sqlite::Transaction::BeginRead(file_->db()));
     uint64_t seq = seq_;
-    AURORA_ASSIGN_OR_RETURN(bool more, file_->LoadChanges(&seq, builder_));
     // A control plane that restarted begins a new epoch, maybe without any change of policy.
     AURORA_ASSIGN_OR_RETURN(schema::Position head, schema::HeadPosition(file_->db()));
+    AURORA_ASSIGN_OR_RETURN(std::string uid, file_->NodeUid());
+    if (!Continues(uid, head)) {
+      AURORA_RETURN_IF_ERROR(std::move(tx).Commit());
+      file_ = nullptr;
+      return false;
+    }
+    AURORA_ASSIGN_OR_RETURN(bool more, file_->LoadChanges(&seq, builder_));
     AURORA_RETURN_IF_ERROR(std::move(tx).Commit());
     *changed |= seq != seq_ || head.epoch != epoch_;
     seq_ = seq;
@@ -302,6 +342,26 @@ class Reader::Thread {
     if (!in_place.ok()) {
       file_ = nullptr;
       SetState(FileState::kReplaced, std::string(Std(in_place.message())));
+    } else if (const Stamp now = Stamp::Of(options_.path); now != stamp_) {
+      Recheck(now);
+    }
+  }
+
+  // Asks the file anew, since our open handle may see pages of it that are gone.
+  void Recheck(const Stamp& now) {
+    auto fresh = File::Open(options_.path);
+    if (!fresh.ok()) {
+      Lose(fresh.status());
+      return;
+    }
+    auto uid = (*fresh)->NodeUid();
+    auto head = schema::HeadPosition((*fresh)->db());
+    if (!uid.ok() || !head.ok()) {
+      Lose(uid.ok() ? head.status() : uid.status());
+    } else if (!Continues(*uid, *head) || now.journal != stamp_.journal) {
+      file_ = nullptr;  // TryOpen reads all of it, or says why not
+    } else {
+      stamp_ = now;
     }
   }
 
@@ -351,6 +411,7 @@ class Reader::Thread {
   uint64_t epoch_ = 0;
   uint64_t polls_ = 0;
   std::string uid_;
+  Stamp stamp_;
   bool loaded_ = false;
 
   mutable std::mutex mu_;

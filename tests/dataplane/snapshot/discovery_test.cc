@@ -31,10 +31,16 @@ bool Eventually(const std::function<bool()>& condition) {
   return true;
 }
 
-// Answers every connection on a port of its own with the same bytes, then closes it.
+// Answers one request of every connection on a port of its own, then closes it.
 class Answerer {
  public:
+  // The answer to the n-th request.
+  using Answer = std::function<std::string(std::string_view request, int n)>;
+
   explicit Answerer(std::string answer, std::shared_ptr<tls::ServerContext> certificate = nullptr)
+      : Answerer([answer = std::move(answer)](std::string_view, int) { return answer; },
+                 std::move(certificate)) {}
+  explicit Answerer(Answer answer, std::shared_ptr<tls::ServerContext> certificate = nullptr)
       : answer_(std::move(answer)), certificate_(std::move(certificate)) {
     fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in a{};
@@ -103,8 +109,9 @@ class Answerer {
       }
       request += more;
     }
+    const std::string answer = answer_(request, served_);
     Keep(std::move(request));
-    SendAll(client, answer_);
+    SendAll(client, answer);
   }
 
   void Tls(int client) {
@@ -127,8 +134,9 @@ class Answerer {
         return;
       }
     }
+    const std::string answer = answer_(request, served_);
     Keep(std::move(request));
-    if (s.WritePlaintext(answer_)) {
+    if (s.WritePlaintext(answer)) {
       s.Close();
       std::string out;
       s.DrainCiphertext(out);
@@ -136,7 +144,7 @@ class Answerer {
     }
   }
 
-  const std::string answer_;
+  const Answer answer_;
   const std::shared_ptr<tls::ServerContext> certificate_;
   int fd_ = -1;
   uint16_t port_ = 0;
@@ -201,16 +209,16 @@ TEST_CASE("a model list is read in each dialect and entries without a name are p
       ParseModelList(model::Dialect::kOpenAi,
                      R"({"data":[{"id":"a","created":7},{"id":3},"x",{"id":""},{"id":"b"}]})");
   REQUIRE(openai.ok());
-  REQUIRE(openai->size() == 2);
-  CHECK((*openai)[0].id == "a");
-  CHECK((*openai)[0].created_s == 7);
-  CHECK((*openai)[1].id == "b");
+  REQUIRE(openai->models.size() == 2);
+  CHECK(openai->models[0].id == "a");
+  CHECK(openai->models[0].created_s == 7);
+  CHECK(openai->models[1].id == "b");
   auto gemini =
       ParseModelList(model::Dialect::kGemini, R"({"models":[{"name":"models/g"},{"name":"h"}]})");
   REQUIRE(gemini.ok());
-  REQUIRE(gemini->size() == 2);
-  CHECK((*gemini)[0].id == "g");
-  CHECK((*gemini)[1].id == "h");
+  REQUIRE(gemini->models.size() == 2);
+  CHECK(gemini->models[0].id == "g");
+  CHECK(gemini->models[1].id == "h");
 }
 
 TEST_CASE("text that is no model list is an error and never a crash") {
@@ -228,8 +236,8 @@ TEST_CASE("a model list is cut at ten thousand entries and at names of 256 bytes
   }
   auto models = ParseModelList(model::Dialect::kOpenAi, text + "]}");
   REQUIRE(models.ok());
-  CHECK(models->size() == 10'000);
-  CHECK(models->front().id == "m0");
+  CHECK(models->models.size() == 10'000);
+  CHECK(models->models.front().id == "m0");
 }
 
 TEST_CASE("each dialect is asked at the path its provider documents, for a page that holds all") {
@@ -276,6 +284,62 @@ TEST_CASE("Anthropic is asked with a version exactly once") {
     CHECK(request.find("anthropic-version", at + 5) == std::string::npos);
     p.constant_lines += "anthropic-version: 2023-06-01\r\n";
   }
+}
+
+TEST_CASE("a list of several pages is followed by its cursor, which is only ever one query value") {
+  using Answers = std::vector<std::string>;
+  const auto fetch = [](model::Dialect dialect, const Answers& pages) {
+    Answerer server([&pages](std::string_view, int n) {
+      return Ok(pages[std::min(static_cast<size_t>(n), pages.size() - 1)]);
+    });
+    auto models = FetchModels(At(server.port(), dialect));
+    REQUIRE(models.ok());
+    std::string names;
+    for (const DiscoveredModel& m : *models) {
+      names += m.id + " ";
+    }
+    return std::pair(names + std::to_string(server.served()), server.request());
+  };
+  auto [anthropic, last] = fetch(model::Dialect::kAnthropic,
+                                 {R"({"data":[{"id":"a"}],"has_more":true,"last_id":"a&x=1 "})",
+                                  R"({"data":[{"id":"b"}],"has_more":false,"last_id":"b"})"});
+  CHECK(anthropic == "a b 2");
+  CHECK(last.starts_with("GET /v1/models?limit=1000&after_id=a%26x%3D1%20 HTTP/1.1\r\n"));
+  CHECK(fetch(model::Dialect::kGemini, {R"({"models":[{"name":"g"}],"nextPageToken":"t"})",
+                                        R"({"models":[{"name":"h"}]})"})
+            .first == "g h 2");
+  // OpenAI has no pages; an answer that never ends is cut.
+  CHECK(fetch(model::Dialect::kOpenAi, {R"({"data":[{"id":"a"}],"has_more":true})"}).first == "a 1");
+  CHECK(fetch(model::Dialect::kAnthropic,
+              {R"({"data":[],"has_more":true,"last_id":"same"})"})
+            .first == "2");
+  Answerer endless([](std::string_view, int n) {
+    return Ok(R"({"data":[],"has_more":true,"last_id":")" + std::to_string(n) + "\"}");
+  });
+  CHECK(FetchModels(At(endless.port(), model::Dialect::kAnthropic)).ok());
+  CHECK(endless.served() == static_cast<int>(kPagesMax));
+}
+
+TEST_CASE("a provider behind an HTTP proxy is asked through it, by CONNECT or in absolute form") {
+  Answerer proxy([](std::string_view request, int) {
+    return request.starts_with("CONNECT") ? std::string("HTTP/1.1 403 Forbidden\r\n\r\n")
+                                          : Ok(R"({"data":[{"id":"a"}]})");
+  });
+  const Via via{"127.0.0.1", proxy.port(), "Proxy-Authorization: Basic eA==\r\n"};
+  model::Provider p = At(1);
+  p.host = "provider.test";  // cannot be resolved here
+  p.authority = "provider.test:1";
+  auto models = FetchModels(p, &via);
+  REQUIRE(models.ok());
+  CHECK(models->size() == 1);
+  CHECK(proxy.request().starts_with("GET http://provider.test:1/v1/models HTTP/1.1\r\n"));
+  CHECK(proxy.request().find("Proxy-Authorization: Basic eA==\r\n") != std::string::npos);
+  p.tls = true;
+  const absl::Status refused = FetchModels(p, &via).status();
+  CHECK(refused.message().find("403") != absl::string_view::npos);
+  CHECK(proxy.request() ==
+        "CONNECT provider.test:1 HTTP/1.1\r\nHost: provider.test:1\r\n"
+        "Proxy-Authorization: Basic eA==\r\n\r\n");
 }
 
 TEST_CASE("every failure to fetch has its code, names the provider and never the key") {

@@ -1,6 +1,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <filesystem>
 #include <mutex>
 #include <thread>
 
@@ -158,6 +159,56 @@ TEST_CASE("after another node's file this node's own is taken again once it is n
   REQUIRE(watched.WaitKey("proper"));
   CHECK_FALSE(watched.Has("one"));
   CHECK(watched.WaitState(FileState::kOk));
+  CHECK(watched.ascending());
+}
+
+TEST_CASE("a file that changes its identity or goes back in place is reported and takes nothing away") {
+  for (const bool identity : {true, false}) {
+    const testing::TempDir dir;
+    PolicyFile file(dir.Path("aurora.db"), "node-a", 10);
+    file.Put(kAuthKey, "a", KeyBytes("a", {"one"}));
+    Watched watched(dir.Path("aurora.db"));
+    REQUIRE(watched.WaitKey("one"));
+    identity ? file.SetUid("node-b")
+             : file.Execute("DELETE FROM change; DELETE FROM resolved; "
+                            "INSERT INTO change (seq, kind, id) VALUES (3, 'AuthKey', 'a')");
+    REQUIRE(watched.Wait([&](const model::Snapshot*, const ReaderState& state) {
+      return state.file == FileState::kReplaced &&
+             state.detail.find(identity ? "another node" : "older") != std::string::npos;
+    }));
+    CHECK(watched.Has("one"));
+    if (identity) {
+      file.SetUid("node-a");
+      file.Put(kAuthKey, "b", KeyBytes("b", {"two"}));
+      CHECK(watched.WaitKey("two"));
+      CHECK(watched.WaitState(FileState::kOk));
+    }
+    CHECK(watched.ascending());
+  }
+}
+
+TEST_CASE("an older copy written over the file byte by byte is reported as replaced") {
+  const testing::TempDir dir;
+  const std::string path = dir.Path("aurora.db");
+  {
+    PolicyFile old(path, "node-a", 10);
+    old.Put(kAuthKey, "a", KeyBytes("a", {"old"}));
+  }
+  std::filesystem::copy_file(path, dir.Path("backup.db"));
+  auto file = std::make_unique<PolicyFile>(path, "node-a", 11);
+  file->Put(kAuthKey, "a", KeyBytes("a", {"new"}));
+  Watched watched(path);
+  REQUIRE(watched.WaitKey("new"));
+  file = nullptr;  // the control plane stops; somebody restores a backup the wrong way
+  std::filesystem::remove(path + "-wal");
+  std::filesystem::remove(path + "-shm");
+  std::filesystem::copy_file(dir.Path("backup.db"), path,
+                             std::filesystem::copy_options::overwrite_existing);
+  REQUIRE(watched.Wait([](const model::Snapshot*, const ReaderState& state) {
+    return state.file == FileState::kReplaced &&
+           state.detail.find("older") != std::string::npos;
+  }));
+  CHECK(watched.Has("new"));
   CHECK(watched.ascending());
 }
 
