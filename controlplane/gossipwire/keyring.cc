@@ -49,8 +49,8 @@ absl::StatusOr<Keyring> Keyring::Make(const std::vector<std::string>& keys) {
 }
 
 size_t Keyring::Find(std::string_view fingerprint) const {
-  const auto it = std::find_if(keys_.begin(), keys_.end(),
-                               [&](const Entry& entry) { return entry.fingerprint == fingerprint; });
+  const auto it =
+      std::find_if(keys_.begin(), keys_.end(), [&](const Entry& entry) { return entry.fingerprint == fingerprint; });
   return static_cast<size_t>(it - keys_.begin());
 }
 

@@ -1,9 +1,9 @@
 // The cluster's keys, and what is sealed with them.
-// Source: hashicorp/memberlist keyring.go, security.go. Thread: a value, owned by one thread. Bounds: kMaxKeys keys of 16,
-// 24 or 32 bytes (AES-128, 192, 256). A key is named by its fingerprint: the first 8 hex digits of its SHA-256, which says
-// nothing about it. Errors: InvalidArgument for sizes; NotFound for a fingerprint that is not here; FailedPrecondition for
-// what would leave no key; ResourceExhausted over the bound.
-// Invariant: the first key is the primary one: it seals what we send; all are tried on what we receive. Empty: no encryption.
+// Source: hashicorp/memberlist keyring.go, security.go. Thread: a value, owned by one thread. Bounds: kMaxKeys keys of
+// 16, 24 or 32 bytes (AES-128, 192, 256). A key is named by its fingerprint: the first 8 hex digits of its SHA-256,
+// which says nothing about it. Errors: InvalidArgument for sizes; NotFound for a fingerprint that is not here;
+// FailedPrecondition for what would leave no key; ResourceExhausted over the bound. Invariant: the first key is the
+// primary one: it seals what we send; all are tried on what we receive. Empty: no encryption.
 #pragma once
 
 #include <cstdint>

@@ -204,12 +204,11 @@ class Decoder {
       out_.push_back(static_cast<char>(code));
       return;
     }
-    const size_t to = out_.size();
-    out_.resize(to + piece.size);
-    char* data = out_.data();
-    // Byte by byte, for the piece may reach into what is being written.
-    for (size_t i = 0; i < piece.size; ++i) {
-      data[to + i] = data[piece.at + i];
+    // The code being defined reaches one byte into what is being written: its own first one.
+    const size_t known = std::min(piece.size, out_.size() - piece.at);
+    out_.append(out_, piece.at, known);
+    if (known < piece.size) {
+      out_.push_back(out_[piece.at]);
     }
   }
 

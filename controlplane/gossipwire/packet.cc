@@ -149,7 +149,7 @@ absl::StatusOr<std::string> PacketCodec::Seal(std::string_view message, const Se
   }
   std::string out = LabelHeader(config_.label);
   if (encrypts()) {
-    out += SealWith(*config_.keys, options.version, config_.random(crypto::kGcmNonceBytes), body, config_.label);
+    out += SealWith(*config_.keys, options.version, config_.random_bytes(crypto::kGcmNonceBytes), body, config_.label);
   } else {
     out += body;
   }

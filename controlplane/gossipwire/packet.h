@@ -33,7 +33,7 @@ struct PacketConfig {
   std::string label;              // up to 255 bytes
   const Keyring* keys = nullptr;  // none or empty: no encryption
   Verify verify;
-  RandomSource random;  // needed to seal with keys
+  RandomSource random_bytes;  // needed to seal with keys
 };
 
 struct SealOptions {

@@ -58,7 +58,7 @@ absl::StatusOr<std::string> EncodeStream(const Message& message, const StreamCon
                              " bytes is more than a peer reads");
   }
   const std::string header = SealedHeader(sealed_bytes);
-  return header + SealWith(*config.keys, SealVersion::kPlain, config.random(crypto::kGcmNonceBytes), body,
+  return header + SealWith(*config.keys, SealVersion::kPlain, config.random_bytes(crypto::kGcmNonceBytes), body,
                            header + config.label);
 }
 

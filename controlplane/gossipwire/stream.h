@@ -23,8 +23,8 @@ struct StreamConfig {
   std::string label;
   const Keyring* keys = nullptr;
   Verify verify;
-  RandomSource random;   // needed to seal with keys
-  bool compress = true;  // Go compresses every stream; ours does when it helps
+  RandomSource random_bytes;  // needed to seal with keys
+  bool compress = true;       // Go compresses every stream; ours does when it helps
 };
 
 // The blob. Write LabelHeader(label) (layers.h) before it on a connection we opened, nothing before it in an answer.
@@ -77,10 +77,10 @@ class StreamDecoder {
   State state_ = State::kMore;
   Step step_;
   std::string buffer_;
-  size_t at_ = 0;       // of buffer_, consumed
-  size_t fed_ = 0;      // bytes of the blob so far
+  size_t at_ = 0;        // of buffer_, consumed
+  size_t fed_ = 0;       // bytes of the blob so far
   size_t consumed_ = 0;  // bytes done with
-  bool whole_ = false;  // buffer_ holds all there will be
+  bool whole_ = false;   // buffer_ holds all there will be
   uint64_t nodes_left_ = 0;
   uint64_t rest_bytes_ = 0;
   size_t record_memory_ = 0;
