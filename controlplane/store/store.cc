@@ -221,6 +221,9 @@ absl::Status Store::Thread::CheckInPlace() {
   if (absl::IsFailedPrecondition(status)) {
     writer_->db().SetCheckpointOnClose(false);
     Enter(State::kReplaced, status);
+  } else if (absl::IsDataLoss(status)) {
+    writer_->db().SetCheckpointOnClose(false);
+    Enter(State::kCorrupt, status);
   }
   return status;
 }

@@ -315,13 +315,13 @@ void Process::PolicyState(const snapshot::ReaderState& state) {
   metrics_->SetPolicyOk(state.file == snapshot::FileState::kOk && state.problems.empty());
   metrics_->SetDecryptErrors(state.decrypt_errors);
   if (state.file == snapshot::FileState::kOk) {
+    ops_->SetPolicyWarning("");
     return;
   }
   log::Warn("policy file", {{"state", snapshot::ToString(state.file)}, {"detail", state.detail}});
+  const std::string problem = std::string(snapshot::ToString(state.file)) + ": " + state.detail;
   std::lock_guard lock(mutex_);
-  if (published_.empty()) {
-    ops_->SetPolicyProblem(std::string(snapshot::ToString(state.file)) + ": " + state.detail);
-  }
+  published_.empty() ? ops_->SetPolicyProblem(problem) : ops_->SetPolicyWarning(problem);
 }
 
 absl::Status Process::LoadCertificate() {

@@ -27,8 +27,10 @@ void AppendQuoted(std::string& out, std::string_view text) {
   out += '"';
 }
 
-std::string Unready(std::string_view status, const std::vector<std::string>& reasons) {
-  std::string body = R"({"status":")" + std::string(status) + R"(","reasons":[)";
+std::string Json(std::string_view status, std::string_view list,
+                 const std::vector<std::string>& reasons) {
+  std::string body =
+      R"({"status":")" + std::string(status) + R"(",")" + std::string(list) + R"(":[)";
   for (size_t i = 0; i < reasons.size(); ++i) {
     if (i > 0) {
       body += ',';
@@ -36,6 +38,10 @@ std::string Unready(std::string_view status, const std::vector<std::string>& rea
     AppendQuoted(body, reasons[i]);
   }
   return body + "]}";
+}
+
+std::string Unready(std::string_view status, const std::vector<std::string>& reasons) {
+  return Json(status, "reasons", reasons);
 }
 
 }  // namespace
@@ -61,6 +67,11 @@ bool Ops::IsOpsPath(std::string_view path) {
 void Ops::SetPolicyProblem(std::string_view problem) {
   std::lock_guard lock(mutex_);
   policy_problem_ = problem;
+}
+
+void Ops::SetPolicyWarning(std::string_view warning) {
+  std::lock_guard lock(mutex_);
+  policy_warning_ = warning;
 }
 
 void Ops::SetRole(bool active, std::string_view leader_json) {
@@ -111,8 +122,12 @@ OpsAnswer Ops::Answer(std::string_view path, Instant now) const {
   if (path == "/passive" && active_) {
     reasons.emplace_back("active: this node may serve");
   }
-  return reasons.empty() ? OpsAnswer{200, R"({"status":"ok"})"}
-                         : OpsAnswer{503, Unready("unavailable", reasons)};
+  if (!reasons.empty()) {
+    return {503, Unready("unavailable", reasons)};
+  }
+  std::lock_guard lock(mutex_);
+  return {200, policy_warning_.empty() ? R"({"status":"ok"})"
+                                       : Json("ok", "warnings", {policy_warning_})};
 }
 
 }  // namespace aurora::server

@@ -36,6 +36,9 @@ class Ops {
   bool draining() const { return draining_; }
   // Why there is no policy to serve by ("" = there is): the reader's words.
   void SetPolicyProblem(std::string_view problem);
+  // What is wrong with the policy file while the policy read before goes on serving ("" = nothing):
+  // told with the 200.
+  void SetPolicyWarning(std::string_view warning);
   void SetDiscovering(bool discovering) { discovering_ = discovering; }
   // Clustered nodes only: whether the lease lets this node serve, and who leads.
   void SetRole(bool active, std::string_view leader_json);
@@ -50,6 +53,7 @@ class Ops {
   std::atomic<bool> active_{true};
   mutable std::mutex mutex_;
   std::string policy_problem_ = "starting: policy is not loaded yet";  // guarded by mutex_
+  std::string policy_warning_;  // guarded by mutex_
   std::string leader_json_ =
       R"({"enabled":false,"role":"single","leader_id":"","term":0})";  // guarded by mutex_
 };

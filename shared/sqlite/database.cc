@@ -1,5 +1,6 @@
 #include "shared/sqlite/database.h"
 
+#include <array>
 #include <utility>
 
 #include <sqlite3.h>
@@ -181,7 +182,28 @@ absl::Status Database::CheckInPlace() const {
   if (now.ok() && *now != identity_) {
     return FailedPrecondition(path_ + " was replaced by another file underneath this process");
   }
-  return now.status();
+  return now.ok() ? CheckFirstBytes() : now.status();
+}
+
+// Through SQLite's own handles: closing one of our own would drop its locks (POSIX).
+absl::Status Database::CheckFirstBytes() const {
+  constexpr std::string_view kMain("SQLite format 3\0", 16);
+  constexpr std::string_view kJournal("\x37\x7f\x06", 3);  // the fourth byte is the byte order
+  const auto check = [&](int which, std::string_view wanted, std::string_view what) {
+    sqlite3_file* file = nullptr;
+    std::array<char, 16> bytes{};
+    const bool there = sqlite3_file_control(db_.get(), "main", which, &file) == SQLITE_OK &&
+                       file != nullptr && file->pMethods != nullptr;
+    const int rc = there ? file->pMethods->xRead(file, bytes.data(),
+                                                 static_cast<int>(wanted.size()), 0)
+                         : SQLITE_IOERR_SHORT_READ;
+    // Shorter than that: nothing was written yet.
+    return rc != SQLITE_OK || std::string_view(bytes.data(), wanted.size()) == wanted
+               ? absl::OkStatus()
+               : DataLoss(path_ + std::string(what) + " was written over underneath this process");
+  };
+  AURORA_RETURN_IF_ERROR(check(SQLITE_FCNTL_FILE_POINTER, kMain, ""));
+  return check(SQLITE_FCNTL_JOURNAL_POINTER, kJournal, "-wal");
 }
 
 void Database::SetCheckpointOnClose(bool on) {

@@ -38,6 +38,8 @@ struct Options {
   std::string vfs;  // empty = the platform's
 };
 
+class RowSource;  // row_source.h
+
 class Statement {
  public:
   Statement() = default;
@@ -104,7 +106,8 @@ class Database {
   const std::string& path() const { return path_; }
   // Of the file behind the open handle.
   FileIdentity identity() const { return identity_; }
-  // FailedPrecondition when `path` no longer names the open file (deleted or replaced).
+  // FailedPrecondition when `path` no longer names the open file (deleted or replaced); DataLoss when
+  // the file or its journal was written over: its first bytes are not SQLite's.
   absl::Status CheckInPlace() const;
   // Off before closing a handle whose file was replaced: the checkpoint would delete the newcomer's
   // -wal by name.
@@ -112,12 +115,14 @@ class Database {
 
  private:
   friend class Transaction;
+  friend absl::Status Expose(Database& db, std::string_view name, int columns, RowSource& source);
   struct Close {
     void operator()(sqlite3* db) const noexcept;
   };
   Database(sqlite3* db, std::string path) : db_(db), path_(std::move(path)) {}
   absl::Status Configure(const Options& options);
   absl::Status Identify();
+  absl::Status CheckFirstBytes() const;
 
   std::unique_ptr<sqlite3, Close> db_;
   std::string path_;

@@ -1,6 +1,8 @@
 """What happens when something dies: processes, files, clients, the provider."""
 import json, os, shutil, signal, subprocess, threading, time
 
+import pytest
+
 from node import BIN, request, until
 
 
@@ -60,23 +62,40 @@ def test_a_killed_data_plane_serves_again_at_once(node):
     print(f"data plane serves {time.monotonic() - started:.3f} s after its restart")
 
 
-def test_a_deleted_policy_file_takes_no_traffic_down(node):
-    _, key = node.create_key()
+def delete(node):
     for name in ("aurora.db", "aurora.db-wal", "aurora.db-shm"):
         if os.path.exists(f"{node.state}/{name}"):
             os.unlink(f"{node.state}/{name}")
-    until(lambda: node.ctl("keys", "create", "--name", "x", check=False).returncode != 0, "writes are refused", 10)
-    for _ in range(50):
-        assert node.chat(key).status == 200
 
 
-def test_a_replaced_policy_file_takes_no_traffic_down(node):
-    _, key = node.create_key()
+def replace(node):
     shutil.copy(f"{node.state}/aurora.db", f"{node.dir}/copy.db")
     os.rename(f"{node.dir}/copy.db", f"{node.state}/aurora.db")
+
+
+def corrupt(node):
+    """Every page of both files, behind the backs of two processes that have them open."""
+    for name in ("aurora.db", "aurora.db-wal"):
+        with open(f"{node.state}/{name}", "r+b") as f:
+            f.write(os.urandom(os.path.getsize(f"{node.state}/{name}")))
+
+
+@pytest.mark.parametrize("harm", [delete, replace, corrupt])
+def test_a_policy_file_that_is_harmed_takes_no_traffic_down_and_everyone_says_so(node, harm):
+    _, key = node.create_key()
+    harm(node)
     until(lambda: node.ctl("keys", "create", "--name", "x", check=False).returncode != 0, "writes are refused", 10)
+    until(lambda: node.get_status(node.controlplane_ops) == 503, "the control plane's /readyz is 503", 10)
+
+    def told():
+        ready = request(node.proxy, "GET", "/readyz")
+        metrics = request(node.dataplane_ops, "GET", "/metrics").body
+        return (ready.status == 200 and b"warnings" in ready.body and b"aurora_config_last_reload_successful 0" in metrics
+                and b"aurora_store_writable 0" in request(node.controlplane_ops, "GET", "/metrics").body)
+    until(told, "/readyz and the metrics of both processes tell", 10)
     for _ in range(50):
         assert node.chat(key).status == 200
+    assert not node.dead()
 
 
 def test_a_second_start_on_the_same_state_exits_2(node):

@@ -58,6 +58,24 @@ TEST_CASE("a corrupt file leaves the store up, refusing, and a good one is taken
   CHECK(Submit(store, Put("a", "1")).ok());
 }
 
+TEST_CASE("a file or journal written over underneath makes the store refuse, also without a write") {
+  for (const char* name : {"aurora.db", "aurora.db-wal"}) {
+    const TempDir dir;
+    StoreOptions options = Options(dir, 7);
+    options.watch_every = Duration::Millis(1);
+    Store store(std::move(options));
+    REQUIRE(Submit(store, Put("a", "1")).ok());
+    {
+      std::fstream file(dir.Path(name), std::ios::in | std::ios::out | std::ios::binary);
+      file << std::string(4096, '\xee');
+    }
+    CHECK(Eventually([&] { return store.state().state == State::kCorrupt; }));
+    const absl::Status refused = Submit(store, Put("a", "2")).status();
+    CHECK(absl::IsDataLoss(refused));
+    CHECK(std::string(refused.message()).find(name) != std::string::npos);
+  }
+}
+
 TEST_CASE("a damaged page is found at the start") {
   const TempDir dir;
   {
