@@ -384,7 +384,7 @@ void Process::WatchRolePage() {
     log::Info("the role page is valid again");
   } else {
     metrics_->CountRolePageProblem();
-    log::Error("the role page counts as absent; traffic goes on", {{"why", problem}});
+    log::Warn("the role page counts as absent; traffic goes on", {{"why", problem}});
   }
 }
 
