@@ -1,4 +1,6 @@
 // How much memory hostile input can make the codec take: every allocation of this process is counted.
+#include <malloc.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <new>
@@ -18,27 +20,23 @@ namespace {
 size_t g_now = 0;
 size_t g_peak = 0;
 size_t g_calls = 0;
-constexpr size_t kHeader = alignof(std::max_align_t);
 
 void* Allocate(size_t size) {
-  void* block = std::malloc(size + kHeader);
+  void* block = std::malloc(size);
   if (block == nullptr) {
     std::abort();
   }
-  *static_cast<size_t*>(block) = size;
-  g_now += size;
+  g_now += malloc_usable_size(block);
   g_peak = std::max(g_peak, g_now);
   ++g_calls;
-  return static_cast<char*>(block) + kHeader;
+  return block;
 }
 
-void Free(void* pointer) {
-  if (pointer == nullptr) {
-    return;
+void Free(void* block) {
+  if (block != nullptr) {
+    g_now -= malloc_usable_size(block);
+    std::free(block);
   }
-  void* block = static_cast<char*>(pointer) - kHeader;
-  g_now -= *static_cast<size_t*>(block);
-  std::free(block);
 }
 
 }  // namespace
@@ -47,6 +45,12 @@ void* operator new(size_t size) {
   return Allocate(size);
 }
 void* operator new[](size_t size) {
+  return Allocate(size);
+}
+void* operator new(size_t size, const std::nothrow_t&) noexcept {
+  return Allocate(size);
+}
+void* operator new[](size_t size, const std::nothrow_t&) noexcept {
   return Allocate(size);
 }
 void operator delete(void* pointer) noexcept {
