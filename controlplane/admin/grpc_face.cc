@@ -28,6 +28,8 @@
           X(ListModels) X(GetModel) X(PutModel) X(DeleteModel) X(ListAliases) X(GetAlias)         \
               X(PutAlias) X(DeleteAlias) X(ListModelOverrides) X(GetModelOverride)                \
                   X(PutModelOverride) X(DeleteModelOverride) X(GetClusterStatus) X(GetNodeStatus) \
+                      X(ListNodes) X(RemoveNode) X(ListGossipKeys) X(InstallGossipKey)            \
+                      X(UseGossipKey) X(RemoveGossipKey)                                          \
                       X(GetProviderStatus) X(GetEffectiveConfig) X(GetUsageSummary) X(ListUsage)  \
                           X(ListEvents)
 

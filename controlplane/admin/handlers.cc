@@ -22,13 +22,6 @@ absl::StatusOr<Page> PageOf(int page_size, const std::string& page_token) {
 Handlers::Handlers(Deps deps) : deps_(std::move(deps)) {}
 Handlers::~Handlers() = default;
 
-void Handlers::Handle(const Caller&, const v1::GetClusterStatusRequest&,
-                      Reply<v1::GetClusterStatusResponse> reply) {
-  v1::GetClusterStatusResponse response;
-  response.set_enabled(deps_.config->cluster.enabled);
-  reply(std::move(response));
-}
-
 void Handlers::Handle(const Caller&, const v1::GetNodeStatusRequest&,
                       Reply<v1::GetNodeStatusResponse> reply) {
   v1::GetNodeStatusResponse base;

@@ -41,12 +41,15 @@ struct NodeFacts {
   int64_t uptime_seconds = 0;
 };
 
+class ClusterApi;
+
 struct Deps {
   store::Store* store = nullptr;
   const config::Config* config = nullptr;
   Enforcement enforcement;
   std::function<NodeFacts()> facts;
   std::function<int64_t()> unix_ms;
+  ClusterApi* cluster = nullptr;  // null: clustering is off
   std::string traffic_path;  // traffic.db, read only; may not exist
 };
 
@@ -89,6 +92,12 @@ class Handlers {
   void Handle(const Caller& c, const v1::DeleteModelOverrideRequest& r, Reply<v1::DeleteModelOverrideResponse> reply);
 
   void Handle(const Caller& c, const v1::GetClusterStatusRequest& r, Reply<v1::GetClusterStatusResponse> reply);
+  void Handle(const Caller& c, const v1::ListNodesRequest& r, Reply<v1::ListNodesResponse> reply);
+  void Handle(const Caller& c, const v1::RemoveNodeRequest& r, Reply<v1::RemoveNodeResponse> reply);
+  void Handle(const Caller& c, const v1::ListGossipKeysRequest& r, Reply<v1::ListGossipKeysResponse> reply);
+  void Handle(const Caller& c, const v1::InstallGossipKeyRequest& r, Reply<v1::InstallGossipKeyResponse> reply);
+  void Handle(const Caller& c, const v1::UseGossipKeyRequest& r, Reply<v1::UseGossipKeyResponse> reply);
+  void Handle(const Caller& c, const v1::RemoveGossipKeyRequest& r, Reply<v1::RemoveGossipKeyResponse> reply);
   void Handle(const Caller& c, const v1::GetNodeStatusRequest& r, Reply<v1::GetNodeStatusResponse> reply);
   void Handle(const Caller& c, const v1::GetProviderStatusRequest& r, Reply<v1::GetProviderStatusResponse> reply);
   void Handle(const Caller& c, const v1::GetEffectiveConfigRequest& r, Reply<v1::GetEffectiveConfigResponse> reply);

@@ -359,6 +359,25 @@ void Events(Call call) {
   Show<v1::ListEventsRequest, v1::ListEventsResponse>(call, request);
 }
 
+// With clustering off the body is `enabled` alone.
+void ClusterStatus(Call call) {
+  const auto finish = call.finish;
+  call.finish = [finish](httpd::Response response) {
+    const Json body = Json::parse(response.body, nullptr, false);
+    if (response.status == 200 && body.is_object() && body.value("enabled", true) == false) {
+      response = JsonResponse(200, Json{{"enabled", false}});
+    }
+    finish(std::move(response));
+  };
+  Show<v1::GetClusterStatusRequest, v1::GetClusterStatusResponse>(call, {});
+}
+
+void RemoveNode(Call call) {
+  v1::RemoveNodeRequest request;
+  request.set_node_id(call.id);
+  Show<v1::RemoveNodeRequest, v1::RemoveNodeResponse>(call, request);
+}
+
 // ---- The table ----
 
 constexpr std::string_view kPage = "page_size page_token";
@@ -391,8 +410,9 @@ constexpr auto kDeleteKey = Delete<v1::DeleteAuthKeyRequest, v1::DeleteAuthKeyRe
 
 // The first that fits wins: "providers/status" stands before "providers/:name".
 constexpr std::array kRoutes = {
-    Route{Method::kGet, "cluster/status", "",
-          Plain<v1::GetClusterStatusRequest, v1::GetClusterStatusResponse>},
+    Route{Method::kGet, "cluster/status", "", ClusterStatus},
+    Route{Method::kGet, "cluster/nodes", "", Plain<v1::ListNodesRequest, v1::ListNodesResponse>},
+    Route{Method::kDelete, "cluster/nodes/:node_id", "", RemoveNode},
     Route{Method::kGet, "node/status", "",
           Plain<v1::GetNodeStatusRequest, v1::GetNodeStatusResponse>},
     Route{Method::kGet, "config", "",

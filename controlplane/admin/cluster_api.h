@@ -1,0 +1,36 @@
+// ClusterApi: what the admin API asks of the cluster: who is there, and changes to the gossip keyring.
+// Source: product contract, cluster/status and cluster/nodes. Implemented by controlplane/node on the control loop;
+// absent while clustering is off. Thread: any; the reply runs exactly once, on the control loop, and must only post
+// on. Errors: InvalidArgument "field: …", NotFound, FailedPrecondition (what must be true first).
+#pragma once
+
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "aurora/v1/admin.pb.h"
+
+namespace aurora::admin {
+
+struct Caller;
+
+class ClusterApi {
+ public:
+  template <class Response>
+  using ClusterReply = absl::AnyInvocable<void(absl::StatusOr<Response>)>;
+
+  virtual ~ClusterApi() = default;
+  virtual void Status(ClusterReply<v1::GetClusterStatusResponse> reply) = 0;
+  virtual void Nodes(ClusterReply<v1::ListNodesResponse> reply) = 0;
+  virtual void Remove(const std::string& actor, const std::string& node_id,
+                      ClusterReply<v1::RemoveNodeResponse> reply) = 0;
+  virtual void Keys(ClusterReply<v1::ListGossipKeysResponse> reply) = 0;
+  virtual void InstallKey(const std::string& actor, const std::string& key_base64,
+                          ClusterReply<v1::InstallGossipKeyResponse> reply) = 0;
+  virtual void UseKey(const std::string& actor, const std::string& fingerprint,
+                      ClusterReply<v1::UseGossipKeyResponse> reply) = 0;
+  virtual void RemoveKey(const std::string& actor, const std::string& fingerprint,
+                         ClusterReply<v1::RemoveGossipKeyResponse> reply) = 0;
+};
+
+}  // namespace aurora::admin
