@@ -156,6 +156,7 @@ class Builder {
     CLI::App* apply = Leaf(&app_, "apply", "create or replace what a file describes",
                            [this](Session& s) { return ApplyFile(s, "", f_.file, f_.write); });
     File(apply);
+    Cluster();
     Rest();
   }
 
@@ -222,6 +223,23 @@ class Builder {
         WithId(Leaf(app, "delete", "remove one",
                     [this, kind](Session& s) { return EntityDelete(s, kind, f_.id, f_.write); })),
         f_.write);
+  }
+
+  void Cluster() {
+    CLI::App* nodes = Group("nodes", "the members of the cluster");
+    Leaf(nodes, "list", "all of them, as this node sees them", [](Session& s) { return NodesList(s); });
+    WithId(Leaf(nodes, "get", "one of them", [this](Session& s) { return NodesGet(s, f_.id); }));
+    WithId(Leaf(nodes, "remove", "forget a node that failed or left",
+                [this](Session& s) { return NodesRemove(s, f_.id); }));
+    CLI::App* keyring = Group("keyring", "the keys that seal gossip");
+    Leaf(keyring, "list", "fingerprints, and who lacks one", [](Session& s) { return KeyringList(s); });
+    CLI::App* install = Leaf(keyring, "install", "accept a key on every member; use makes it the one that seals",
+                             [this](Session& s) { return KeyringInstall(s, f_.file); });
+    install->add_option("-f,--file", f_.file, "base64 of 16, 24 or 32 bytes, - = stdin")->required();
+    WithId(Leaf(keyring, "use", "seal with this key (its fingerprint)",
+                [this](Session& s) { return KeyringUse(s, f_.id); }));
+    WithId(Leaf(keyring, "remove", "accept this key (its fingerprint) no longer",
+                [this](Session& s) { return KeyringRemove(s, f_.id); }));
   }
 
   void Rest() {

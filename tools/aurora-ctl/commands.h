@@ -47,6 +47,16 @@ int EntityDelete(Session& session, const std::string& kind, const std::string& i
 int ApplyFile(Session& session, const std::string& kind, const std::string& path,
               const WriteFlags& write);
 
+// --- the cluster ---
+int NodesList(Session& session);
+int NodesGet(Session& session, const std::string& node_id);
+int NodesRemove(Session& session, const std::string& node_id);
+int KeyringList(Session& session);
+// `path`: a file that holds the key in base64, "-" = stdin.
+int KeyringInstall(Session& session, const std::string& path);
+int KeyringUse(Session& session, const std::string& fingerprint);
+int KeyringRemove(Session& session, const std::string& fingerprint);
+
 // --- the rest ---
 int StatusCommand(Session& session, bool watch);
 int ConfigView(Session& session);

@@ -20,14 +20,35 @@ int StatusOnce(Session& session) {
       !status.ok()) {
     return session.Fail(status);
   }
-  PrintEntity(session.out, session.format, protojson::ToJson(response));
-  session.out.flush();
-  if (response.reasons().empty()) {
-    return kOk;
-  }
+  Json body = protojson::ToJson(response);
   std::string reasons;
-  for (const std::string& reason : response.reasons()) {
-    reasons += (reasons.empty() ? "" : "; ") + reason;
+  const auto add = [&reasons](const auto& more) {
+    for (const std::string& reason : more) {
+      reasons += (reasons.empty() ? "" : "; ") + reason;
+    }
+  };
+  add(response.reasons());
+  if (response.cluster_enabled()) {
+    v1::GetClusterStatusResponse cluster;
+    if (const grpc::Status status =
+            session.Call(&Stub::GetClusterStatus, v1::GetClusterStatusRequest(), &cluster);
+        !status.ok()) {
+      return session.Fail(status);
+    }
+    add(cluster.reasons());
+    const Json view = protojson::ToJson(cluster);
+    if (session.format == Format::kJson || session.format == Format::kYaml) {
+      body["cluster"] = view;
+    } else {
+      for (const auto& [key, value] : view.items()) {
+        body["cluster_" + key] = value;
+      }
+    }
+  }
+  PrintEntity(session.out, session.format, body);
+  session.out.flush();
+  if (reasons.empty()) {
+    return kOk;
   }
   return session.Fail(kUnhealthy, "not healthy: " + reasons);
 }

@@ -1,0 +1,134 @@
+#include <fstream>
+#include <iterator>
+
+#include "shared/base/status.h"
+#include "shared/protojson/protojson.h"
+#include "tools/aurora-ctl/commands.h"
+
+namespace aurora::ctl {
+namespace {
+
+using Stub = Client::Stub;
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kKeyFileMax = 4096;
+
+const std::vector<Column> kNodeColumns = {{"NODE", "node_id"},
+                                          {"STATUS", "status"},
+                                          {"ROLE", "role"},
+                                          {"DATA-PLANE", "data_plane"},
+                                          {"REGION", "region"},
+                                          {"ZONE", "zone"},
+                                          {"LAST-HEARTBEAT", "last_heartbeat"},
+                                          {"VERSION", "version"},
+                                          {"NAME", "node_name", true},
+                                          {"URL", "advertise_url", true},
+                                          {"GOSSIP", "gossip_addr", true},
+                                          {"SYNC", "sync_addr", true},
+                                          {"LAG-MS", "lag_ms", true}};
+
+const std::vector<Column> kKeyColumns = {
+    {"FINGERPRINT", "fingerprint"}, {"PRIMARY", "primary"}, {"SOURCE", "source"}, {"MISSING-ON", "missing_on"}};
+
+template <class Response>
+int PrintKey(Session& session, const grpc::Status& status, const Response& response) {
+  if (!status.ok()) {
+    return session.Fail(status);
+  }
+  PrintEntity(session.out, session.format, protojson::ToJson(response.key()));
+  return kOk;
+}
+
+}  // namespace
+
+int NodesList(Session& session) {
+  v1::ListNodesResponse response;
+  if (const grpc::Status status = session.Call(&Stub::ListNodes, v1::ListNodesRequest(), &response); !status.ok()) {
+    return session.Fail(status);
+  }
+  const Json body = protojson::ToJson(response);
+  Print(session.out, session.format, body, body["nodes"], kNodeColumns);
+  return kOk;
+}
+
+int NodesGet(Session& session, const std::string& node_id) {
+  v1::ListNodesResponse response;
+  if (const grpc::Status status = session.Call(&Stub::ListNodes, v1::ListNodesRequest(), &response); !status.ok()) {
+    return session.Fail(status);
+  }
+  std::string known;
+  for (const v1::ClusterNode& node : response.nodes()) {
+    if (node.node_id() == node_id) {
+      PrintEntity(session.out, session.format, protojson::ToJson(node));
+      return kOk;
+    }
+    known += (known.empty() ? "" : ", ") + node.node_id();
+  }
+  return session.Fail(kNotFound, "node " + node_id + " is not known here; known are: " + (known.empty() ? "none" : known));
+}
+
+int NodesRemove(Session& session, const std::string& node_id) {
+  v1::RemoveNodeRequest request;
+  request.set_node_id(node_id);
+  v1::RemoveNodeResponse response;
+  if (const grpc::Status status = session.Call(&Stub::RemoveNode, request, &response); !status.ok()) {
+    return session.Fail(status);
+  }
+  return kOk;
+}
+
+int KeyringList(Session& session) {
+  v1::ListGossipKeysResponse response;
+  if (const grpc::Status status = session.Call(&Stub::ListGossipKeys, v1::ListGossipKeysRequest(), &response);
+      !status.ok()) {
+    return session.Fail(status);
+  }
+  const Json body = protojson::ToJson(response);
+  Print(session.out, session.format, body, body["keys"], kKeyColumns);
+  return kOk;
+}
+
+// The key comes from a file or stdin, never from an argument: those are seen by every user of the machine.
+int KeyringInstall(Session& session, const std::string& path) {
+  std::string key;
+  if (path == "-") {
+    key.assign(std::istreambuf_iterator<char>(session.in), {});
+  } else {
+    std::ifstream file(path, std::ios::binary);
+    if (!file.is_open()) {
+      return session.Fail(kError, path + ": cannot be read");
+    }
+    key.assign(std::istreambuf_iterator<char>(file), {});
+  }
+  if (key.size() > kKeyFileMax) {
+    return session.Fail(kUsage, path + ": is longer than a key; it holds base64 of 16, 24 or 32 bytes");
+  }
+  while (!key.empty() && (key.back() == '\n' || key.back() == '\r' || key.back() == ' ')) {
+    key.pop_back();
+  }
+  v1::InstallGossipKeyRequest request;
+  request.set_key(key);
+  v1::InstallGossipKeyResponse response;
+  const grpc::Status status = session.Call(&Stub::InstallGossipKey, request, &response);
+  return PrintKey(session, status, response);
+}
+
+int KeyringUse(Session& session, const std::string& fingerprint) {
+  v1::UseGossipKeyRequest request;
+  request.set_fingerprint(fingerprint);
+  v1::UseGossipKeyResponse response;
+  const grpc::Status status = session.Call(&Stub::UseGossipKey, request, &response);
+  return PrintKey(session, status, response);
+}
+
+int KeyringRemove(Session& session, const std::string& fingerprint) {
+  v1::RemoveGossipKeyRequest request;
+  request.set_fingerprint(fingerprint);
+  v1::RemoveGossipKeyResponse response;
+  if (const grpc::Status status = session.Call(&Stub::RemoveGossipKey, request, &response); !status.ok()) {
+    return session.Fail(status);
+  }
+  return kOk;
+}
+
+}  // namespace aurora::ctl
