@@ -1,0 +1,148 @@
+#include "controlplane/peers/control_client.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <set>
+#include <utility>
+
+#include <grpcpp/grpcpp.h>
+
+#include "aurora/v1/sync.grpc.pb.h"
+#include "controlplane/peers/control_stream.h"
+#include "shared/config/hostport.h"
+#include "shared/uv/address.h"
+
+namespace aurora::peers {
+namespace {
+
+constexpr int kPingEveryMs = 10'000;
+constexpr int kPingWaitsMs = 5'000;
+constexpr int kConnectMs = 5'000;
+
+// Numeric addresses must not go through a resolver: "a name" would be looked up with retries of its own.
+std::string GrpcTarget(const std::string& address) {
+  const auto parsed = config::ParseHostPort(address);
+  if (!parsed.ok()) {
+    return "dns:///" + address;
+  }
+  if (parsed->host.find(':') != std::string::npos) {
+    return "ipv6:" + parsed->ToString();
+  }
+  const bool numeric = parsed->host.find_first_not_of("0123456789.") == std::string::npos;
+  return (numeric ? "ipv4:" : "dns:///") + parsed->ToString();
+}
+
+std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address, const ControlTls& tls) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(static_cast<int>(kFrameBytesMax));
+  arguments.SetMaxSendMessageSize(static_cast<int>(kFrameBytesMax));
+  // A channel of its own: no backoff or connection of an earlier dial.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectMs);
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPingEveryMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingWaitsMs);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  return grpc::CreateCustomChannel(GrpcTarget(address), tls.client(), arguments);
+}
+
+}  // namespace
+
+// The calls under way, for the destructor to cancel and to wait for.
+struct ControlClient::Calls {
+  std::mutex mu;
+  std::condition_variable changed;
+  std::set<std::shared_ptr<Stream>> streams;
+
+  bool WaitNone(std::unique_lock<std::mutex>& lock, Duration limit) {
+    return changed.wait_for(lock, std::chrono::microseconds(limit.micros()), [this] { return streams.empty(); });
+  }
+};
+
+namespace {
+
+class ClientCall final : public grpc::ClientBidiReactor<v1::ControlRequest, v1::ControlResponse>, public Wire {
+ public:
+  ClientCall(std::shared_ptr<grpc::Channel> channel, std::shared_ptr<Stream> stream,
+             std::function<void()> gone)
+      : stub_(v1::SyncService::NewStub(std::move(channel))), stream_(std::move(stream)), gone_(std::move(gone)) {}
+
+  void Begin() {
+    stub_->async()->Control(&context_, this);
+    AddHold();  // operations come from the loop too; End lets go
+    StartCall();
+    stream_->Start(this);
+  }
+
+  void Read() override { StartRead(&response_); }
+  void Write(v1::ControlFrame frame) override {
+    *request_.mutable_frame() = std::move(frame);
+    StartWrite(&request_);
+  }
+  bool Drains() const override { return true; }
+  void End(bool writing) override {
+    if (!writing) {
+      StartWritesDone();
+    }
+    RemoveHold();
+  }
+  void Cancel() override { context_.TryCancel(); }
+
+  void OnReadDone(bool ok) override { stream_->OnRead(ok, std::move(*response_.mutable_frame())); }
+  void OnWriteDone(bool ok) override { stream_->OnWritten(ok); }
+  void OnDone(const grpc::Status& status) override {
+    const bool full = status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED;
+    stream_->OnDone(full ? ByeReason::kFull : ByeReason::kNone,
+                    status.ok() ? "the peer's stream ended" : status.error_message());
+    const std::function<void()> gone = std::move(gone_);
+    delete this;
+    gone();
+  }
+
+ private:
+  const std::unique_ptr<v1::SyncService::Stub> stub_;
+  const std::shared_ptr<Stream> stream_;
+  std::function<void()> gone_;
+  grpc::ClientContext context_;
+  v1::ControlRequest request_;
+  v1::ControlResponse response_;
+};
+
+}  // namespace
+
+ControlClient::ControlClient(uv::Mailbox& mailbox, std::shared_ptr<const ControlTls> tls)
+    : mailbox_(mailbox), tls_(std::move(tls)), calls_(std::make_shared<Calls>()) {}
+
+ControlClient::~ControlClient() {
+  std::unique_lock lock(calls_->mu);
+  if (calls_->WaitNone(lock, kGrace)) {
+    return;
+  }
+  const std::set<std::shared_ptr<Stream>> left = calls_->streams;
+  lock.unlock();
+  for (const std::shared_ptr<Stream>& stream : left) {
+    stream->Abort();
+  }
+  lock.lock();
+  calls_->changed.wait(lock, [this] { return calls_->streams.empty(); });
+}
+
+std::shared_ptr<PeerLink> ControlClient::Dial(const std::string& address, LinkListener* listener) {
+  auto stream = std::make_shared<Stream>(mailbox_, address, nullptr);
+  stream->SetListener(listener);
+  {
+    const std::lock_guard lock(calls_->mu);
+    calls_->streams.insert(stream);
+  }
+  auto* call = new ClientCall(OpenChannel(address, *tls_), stream, [calls = calls_, stream] {
+    const std::lock_guard lock(calls->mu);
+    calls->streams.erase(stream);
+    calls->changed.notify_all();
+  });
+  call->Begin();
+  return stream;
+}
+
+}  // namespace aurora::peers

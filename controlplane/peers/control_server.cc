@@ -1,0 +1,149 @@
+#include "controlplane/peers/control_server.h"
+
+#include <atomic>
+#include <chrono>
+#include <utility>
+
+#include <grpcpp/grpcpp.h>
+
+#include "aurora/v1/sync.grpc.pb.h"
+#include "controlplane/peers/control_stream.h"
+#include "shared/uv/tcp.h"
+
+namespace aurora::peers {
+namespace {
+
+constexpr int kMemoryMax = 128 << 20;
+constexpr int kStreamsPerConnection = 4;
+constexpr int kPingEveryMs = 10'000;
+constexpr int kPingWaitsMs = 5'000;
+constexpr int kIdleConnectionMs = 30'000;
+constexpr int kHandshakeMs = 5'000;
+
+// Counts the streams that live, up to kInboundStreamsMax.
+class Slots : public std::enable_shared_from_this<Slots> {
+ public:
+  std::shared_ptr<void> Take() {
+    if (taken_.fetch_add(1) >= kInboundStreamsMax) {
+      taken_.fetch_sub(1);
+      return nullptr;
+    }
+    return std::shared_ptr<void>(this, [self = shared_from_this()](void*) { self->taken_.fetch_sub(1); });
+  }
+
+ private:
+  std::atomic<int> taken_{0};
+};
+
+class Refusal final : public grpc::ServerBidiReactor<v1::ControlRequest, v1::ControlResponse> {
+ public:
+  explicit Refusal(const grpc::Status& status) { Finish(status); }
+  void OnDone() override { delete this; }
+};
+
+class ServerCall final : public grpc::ServerBidiReactor<v1::ControlRequest, v1::ControlResponse>, public Wire {
+ public:
+  ServerCall(grpc::CallbackServerContext* context, std::shared_ptr<Stream> stream)
+      : context_(context), stream_(std::move(stream)) {
+    stream_->Start(this);
+  }
+
+  void Read() override { StartRead(&request_); }
+  void Write(v1::ControlFrame frame) override {
+    *response_.mutable_frame() = std::move(frame);
+    StartWrite(&response_);
+  }
+  bool Drains() const override { return false; }
+  void End(bool /*writing*/) override { Finish(grpc::Status::OK); }
+  void Cancel() override { context_->TryCancel(); }
+
+  void OnReadDone(bool ok) override { stream_->OnRead(ok, std::move(*request_.mutable_frame())); }
+  void OnWriteDone(bool ok) override { stream_->OnWritten(ok); }
+  void OnCancel() override { stream_->OnCancelled(); }
+  void OnDone() override {
+    stream_->OnDone(ByeReason::kNone, "the peer's stream ended");
+    delete this;
+  }
+
+ private:
+  grpc::CallbackServerContext* const context_;
+  const std::shared_ptr<Stream> stream_;
+  v1::ControlRequest request_;
+  v1::ControlResponse response_;
+};
+
+class Service final : public v1::SyncService::CallbackService {
+ public:
+  explicit Service(StreamAcceptor& acceptor) : acceptor_(acceptor) {}
+
+  grpc::ServerBidiReactor<v1::ControlRequest, v1::ControlResponse>* Control(
+      grpc::CallbackServerContext* context) override {
+    std::shared_ptr<void> slot = slots_->Take();
+    if (slot == nullptr) {
+      return new Refusal({grpc::StatusCode::RESOURCE_EXHAUSTED, "too many streams"});
+    }
+    auto stream = std::make_shared<Stream>(acceptor_.mailbox(), context->peer(), std::move(slot));
+    // Before any of the stream's own tasks.
+    if (!acceptor_.mailbox().Post([&acceptor = acceptor_, stream] { acceptor.OnAccepted(stream); })) {
+      return new Refusal({grpc::StatusCode::UNAVAILABLE, "shutting down"});
+    }
+    return new ServerCall(context, std::move(stream));
+  }
+
+ private:
+  StreamAcceptor& acceptor_;
+  const std::shared_ptr<Slots> slots_ = std::make_shared<Slots>();
+};
+
+}  // namespace
+
+struct ControlServer::State {
+  explicit State(StreamAcceptor& acceptor) : service(acceptor) {}
+  Service service;
+  std::unique_ptr<grpc::Server> server;
+  int port = 0;
+};
+
+ControlServer::ControlServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Open(const Options& options,
+                                                                   StreamAcceptor& acceptor) {
+  const std::string where = options.listen.ToString();
+  // gRPC says only that it failed; the probe says why.
+  AURORA_RETURN_IF_ERROR(WithContext("cluster.sync_bind_addr " + where,
+                                     uv::TcpListener::Probe(options.listen.host, options.listen.port)));
+  auto state = std::make_unique<State>(acceptor);
+  grpc::ServerBuilder builder;
+  builder.RegisterService(&state->service);
+  builder.SetMaxReceiveMessageSize(static_cast<int>(kFrameBytesMax));
+  builder.SetMaxSendMessageSize(static_cast<int>(kFrameBytesMax));
+  grpc::ResourceQuota quota("sync");
+  quota.Resize(kMemoryMax);
+  builder.SetResourceQuota(quota);
+  // Two nodes on one port would share its streams without a word.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnection);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kPingEveryMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingWaitsMs);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kPingEveryMs / 2);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleConnectionMs);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
+  builder.AddListeningPort(where, options.tls->server(), &state->port);
+  state->server = builder.BuildAndStart();
+  if (state->server == nullptr || state->port == 0) {
+    return AlreadyExists("cluster.sync_bind_addr " + where + ": cannot listen there (port taken?)");
+  }
+  return std::unique_ptr<ControlServer>(new ControlServer(std::move(state)));
+}
+
+ControlServer::~ControlServer() {
+  state_->server->Shutdown(std::chrono::system_clock::now() + std::chrono::microseconds(kGrace.micros()));
+  state_->server->Wait();
+}
+
+uint16_t ControlServer::port() const {
+  return static_cast<uint16_t>(state_->port);
+}
+
+}  // namespace aurora::peers

@@ -1,0 +1,98 @@
+// Stream: the PeerLink behind both gRPC reactors: queue, Hello-first, Bye-last. Source: ours. Internal to this module.
+// Thread: PeerLink's methods on the control loop; On... on gRPC's threads; one lock between them, held for no callback.
+// Bounds: as PeerLink; kFramesPerSecond received. Errors: a frame out of bounds ends the stream with BAD_FRAME.
+// Always: at most one read and one write are in flight; after Wire::End no operation starts here.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "aurora/v1/sync.pb.h"
+#include "controlplane/peers/control_link.h"
+#include "shared/uv/mailbox.h"
+
+namespace aurora::peers {
+
+// More is a flood: the stream is for heartbeats and elections.
+inline constexpr int kFramesPerSecond = 500;
+
+// The gRPC call under a stream. Called under the stream's lock; never calls back from inside.
+class Wire {
+ public:
+  virtual ~Wire() = default;
+  virtual void Read() = 0;
+  virtual void Write(v1::ControlFrame frame) = 0;
+  // A client hears of the end only when it has read everything before it; a server that has ended must read no more.
+  virtual bool Drains() const = 0;
+  // Once; afterwards only Read, from a read's completion, and only when it drains. What is in flight ends by itself.
+  virtual void End(bool writing) = 0;
+  virtual void Cancel() = 0;
+};
+
+class Stream final : public PeerLink, public std::enable_shared_from_this<Stream> {
+ public:
+  // `slot` is kept as long as the stream lives: what counts streams. The mailbox outlives the call.
+  Stream(uv::Mailbox& mailbox, std::string address, std::shared_ptr<void> slot);
+
+  void SetListener(LinkListener* listener) override { listener_ = listener; }
+  [[nodiscard]] Sent Send(const v1::ControlFrame& frame) override;
+  void Close(ByeReason reason, std::string message) override;
+  void Abort() override;
+  std::string address() const override { return address_; }
+
+  // The call stands: reads begin. Before: what is sent waits.
+  void Start(Wire* wire);
+  // Whether to read on is the stream's: it calls Wire::Read.
+  void OnRead(bool ok, v1::ControlFrame frame);
+  void OnWritten(bool ok);
+  void OnCancelled();
+  // The call is gone, `wire` too.
+  void OnDone(ByeReason reason, std::string message);
+
+ private:
+  struct Queued {
+    v1::ControlFrame frame;
+    size_t bytes = 0;
+  };
+
+  void Take(v1::ControlFrame frame);
+  bool Flooded();
+  void WriteNext();
+  void ReadNext();
+  void BeginClose(ByeReason reason, std::string message);
+  void EndCall(bool read_ended);
+  void Wake();
+  void Deliver();
+
+  uv::Mailbox& mailbox_;
+  const std::string address_;
+  const std::shared_ptr<void> slot_;
+  LinkListener* listener_ = nullptr;  // loop thread
+
+  std::mutex mu_;  // guards all below
+  Wire* wire_ = nullptr;
+  std::deque<Queued> queue_;
+  size_t queue_bytes_ = 0;
+  bool reading_ = false;
+  bool writing_ = false;
+  bool closing_ = false;  // our Bye is on its way
+  bool ended_ = false;    // Wire::End was called, or is not needed any more
+  bool done_ = false;
+  bool first_ = true;
+  bool woken_ = false;  // a Deliver waits in the mailbox
+  std::optional<v1::ControlFrame> received_;
+  Closure closure_;
+  std::chrono::steady_clock::time_point window_start_;
+  int window_frames_ = 0;
+};
+
+// Bye.Reason and ours; a number of a later version is kNone.
+ByeReason FromProto(v1::Bye::Reason reason);
+v1::Bye::Reason ToProto(ByeReason reason);
+
+}  // namespace aurora::peers
