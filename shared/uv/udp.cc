@@ -16,7 +16,8 @@ void GiveReadBuffer(uv_handle_t* handle, size_t, uv_buf_t* buffer) {
   buffer->len = kReadBytesMax;
 }
 
-void OnReceive(uv_udp_t* handle, ssize_t count, const uv_buf_t* buffer, const sockaddr* from, unsigned flags) {
+void OnReceive(uv_udp_t* handle, ssize_t count, const uv_buf_t* buffer, const sockaddr* from,
+               unsigned flags) {
   auto* observer = static_cast<UdpObserver*>(handle->data);
   if (observer == nullptr) {
     return;
@@ -29,7 +30,8 @@ void OnReceive(uv_udp_t* handle, ssize_t count, const uv_buf_t* buffer, const so
     return;  // nothing more to read, or cut off
   }
   sockaddr_storage address{};
-  std::memcpy(&address, from, from->sa_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in));
+  std::memcpy(&address, from,
+              from->sa_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in));
   observer->OnDatagram({buffer->base, static_cast<size_t>(count)}, UnmappedFromV6(address));
 }
 
@@ -40,7 +42,8 @@ struct UdpSocket::SendRequest {
   std::string bytes;
 };
 
-absl::StatusOr<std::unique_ptr<UdpSocket>> UdpSocket::Open(Loop& loop, const Options& options, UdpObserver* observer) {
+absl::StatusOr<std::unique_ptr<UdpSocket>> UdpSocket::Open(Loop& loop, const Options& options,
+                                                           UdpObserver* observer) {
   AURORA_ASSIGN_OR_RETURN(const sockaddr_storage address, ParseIp(options.host, options.port));
   std::unique_ptr<UdpSocket> socket(new UdpSocket(loop, observer));
   socket->family_ = address.ss_family;
@@ -52,7 +55,8 @@ absl::StatusOr<std::unique_ptr<UdpSocket>> UdpSocket::Open(Loop& loop, const Opt
   socket->handle_.reset(handle.release());
   socket->handle_->data = observer;
   uv_udp_t* const raw = socket->handle_.get();
-  if (const int error = uv_udp_bind(raw, reinterpret_cast<const sockaddr*>(&address), 0); error != 0) {
+  if (const int error = uv_udp_bind(raw, reinterpret_cast<const sockaddr*>(&address), 0);
+      error != 0) {
     return UvError(error, place);
   }
   socket->SizeReceiveBuffer(options.receive_buffer_bytes);
@@ -80,7 +84,8 @@ bool UdpSocket::Send(std::string_view bytes, const sockaddr_storage& to) {
   if (target.ss_family != family_) {
     return false;
   }
-  const uv_buf_t buffer = uv_buf_init(const_cast<char*>(bytes.data()), static_cast<unsigned>(bytes.size()));
+  const uv_buf_t buffer =
+      uv_buf_init(const_cast<char*>(bytes.data()), static_cast<unsigned>(bytes.size()));
   const auto* address = reinterpret_cast<const sockaddr*>(&target);
   const int sent = uv_udp_try_send(handle_.get(), &buffer, 1, address);
   if (sent != UV_EAGAIN) {
@@ -93,8 +98,9 @@ bool UdpSocket::Send(std::string_view bytes, const sockaddr_storage& to) {
   send->bytes = std::string(bytes);
   send->request.data = send.get();
   const uv_buf_t owned = uv_buf_init(send->bytes.data(), static_cast<unsigned>(send->bytes.size()));
-  const int error = uv_udp_send(&send->request, handle_.get(), &owned, 1, address,
-                                [](uv_udp_send_t* request, int) { delete static_cast<SendRequest*>(request->data); });
+  const int error = uv_udp_send(
+      &send->request, handle_.get(), &owned, 1, address,
+      [](uv_udp_send_t* request, int) { delete static_cast<SendRequest*>(request->data); });
   if (error != 0) {
     return false;
   }
@@ -102,7 +108,9 @@ bool UdpSocket::Send(std::string_view bytes, const sockaddr_storage& to) {
   return true;
 }
 
-size_t UdpSocket::send_queue_bytes() const { return uv_udp_get_send_queue_size(handle_.get()); }
+size_t UdpSocket::send_queue_bytes() const {
+  return uv_udp_get_send_queue_size(handle_.get());
+}
 
 sockaddr_storage UdpSocket::local() const {
   sockaddr_storage address{};

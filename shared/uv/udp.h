@@ -1,9 +1,10 @@
 // UDP sockets on a Loop.
-// Source: ours, over libuv 1.44. Thread: the loop's. Memory: none per datagram received; one allocation per datagram
-// that the kernel does not take at once. Bounds: datagrams up to kReadBytesMax are received (a longer one cannot exist);
-// kUdpQueueBytes wait to be sent, more are dropped. Lifetime: destroying a socket closes it; what waits to be sent is
-// dropped. A socket may be destroyed from inside any of its observer's calls.
-// Errors: Status where the socket is opened; counters and a bool for a datagram: the network loses some anyway.
+// Source: ours, over libuv 1.44. Thread: the loop's. Memory: none per datagram received; one
+// allocation per datagram that the kernel does not take at once. Bounds: what is received has up to
+// kReadBytesMax (no datagram is longer); kUdpQueueBytes wait to be sent, more are dropped.
+// Lifetime: destroying a socket closes it; what waits to be sent is dropped. A socket may be
+// destroyed from inside any of its observer's calls. Errors: Status where the socket is opened;
+// counters and a bool for a datagram: the network loses some anyway.
 #pragma once
 
 #include <cstddef>
@@ -32,18 +33,21 @@ class UdpObserver {
 class UdpSocket {
  public:
   struct Options {
-    std::string host = "127.0.0.1";         // an IP literal; "::" serves IPv4 too where the kernel allows it
-    uint16_t port = 0;                      // 0: the kernel chooses
+    std::string host =
+        "127.0.0.1";    // an IP literal; "::" serves IPv4 too where the kernel allows it
+    uint16_t port = 0;  // 0: the kernel chooses
     int receive_buffer_bytes = 2 * 1024 * 1024;  // SO_RCVBUF: halved until the kernel takes it
   };
-  // Bound and receiving. Errors: InvalidArgument (host), AlreadyExists (address in use), PermissionDenied, Unavailable.
-  static absl::StatusOr<std::unique_ptr<UdpSocket>> Open(Loop& loop, const Options& options, UdpObserver* observer);
+  // Bound and receiving. Errors: InvalidArgument (host), AlreadyExists (address in use),
+  // PermissionDenied, Unavailable.
+  static absl::StatusOr<std::unique_ptr<UdpSocket>> Open(Loop& loop, const Options& options,
+                                                         UdpObserver* observer);
   ~UdpSocket();
   UdpSocket(const UdpSocket&) = delete;
   UdpSocket& operator=(const UdpSocket&) = delete;
 
-  // Given to the kernel now, or queued. False: dropped (no route, wrong family, queue full). An IPv4 address on an IPv6
-  // socket is mapped.
+  // Given to the kernel now, or queued. False: dropped (no route, wrong family, queue full). An
+  // IPv4 address on an IPv6 socket is mapped.
   bool Send(std::string_view bytes, const sockaddr_storage& to);
   size_t send_queue_bytes() const;
 

@@ -61,9 +61,11 @@ TEST_CASE("a second UDP socket cannot take a port in use, nor one a name", "[uv]
   REQUIRE(a);
   UdpSocket::Options options;
   options.port = a->socket->port();
-  CHECK(UdpSocket::Open(loop, options, a.get()).status().code() == absl::StatusCode::kAlreadyExists);
+  CHECK(UdpSocket::Open(loop, options, a.get()).status().code() ==
+        absl::StatusCode::kAlreadyExists);
   options.host = "not.an.ip";
-  CHECK(UdpSocket::Open(loop, options, a.get()).status().code() == absl::StatusCode::kInvalidArgument);
+  CHECK(UdpSocket::Open(loop, options, a.get()).status().code() ==
+        absl::StatusCode::kInvalidArgument);
 }
 
 TEST_CASE("a UDP socket may be destroyed by the datagram it delivers", "[uv]") {
@@ -100,7 +102,9 @@ TEST_CASE("an IPv6 socket on the wildcard speaks to IPv4 peers by their IPv4 add
   CHECK_FALSE(v4->socket->Send("no", *ParseIp("::1", v6->socket->port())));
 }
 
-TEST_CASE("the receive buffer holds at least the kernel's default, and mapping an address is reversible", "[uv]") {
+TEST_CASE(
+    "the receive buffer holds at least the kernel's default, and mapping an address is reversible",
+    "[uv]") {
   Loop loop;
   auto a = OpenAt(loop, "127.0.0.1");
   REQUIRE(a);
