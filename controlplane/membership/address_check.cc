@@ -35,8 +35,11 @@ void Membership::StartCheck(Instant now, const Record& record, const gossipwire:
   check.deadline = now + config_.address_check;
   checks_.push_back(std::move(check));
   check_due_ = now;
-  // Others ask for themselves: pass the claim on now rather than one check later at every hop.
-  Broadcast(now, claim.node, claim);
+  // Others ask for themselves: pass the claim on now rather than one check later at every hop. An older claim may be no
+  // more than an echo of the address before.
+  if (claim.incarnation > record.incarnation) {
+    Broadcast(now, claim.node, claim);
+  }
   TickChecks(now, out);
 }
 
@@ -48,10 +51,13 @@ bool Membership::OnCheckAck(Instant now, uint32_t sequence, Outbox& out) {
   }
   check->refused = true;
   check->deadline = now + kRefusedFor;
+  const Record* record = table_.Find(check->claim.node);
+  if (record == nullptr || record->incarnation >= check->claim.incarnation) {
+    return true;
+  }
   out.events.push_back({Event::Kind::kConflict, check->claim.node, check->claim.address, check->claim.incarnation,
                         false, "the old address answers"});
-  const Record* record = table_.Find(check->claim.node);
-  if (record != nullptr && record->state == NodeState::kAlive) {
+  if (record->state == NodeState::kAlive) {
     Broadcast(now, record->name, AliveOf(*record));  // in place of the claim passed on
   }
   return true;

@@ -65,7 +65,8 @@ Record* Membership::NextTarget(Instant now) {
 }
 
 void Membership::StartProbe(Instant now, Outbox& out) {
-  const Duration period = Aurora() ? awareness_.Scale(config_.probe_period) : config_.probe_period;
+  const Duration period =
+      Aurora() ? awareness_.Scale(config_.probe_period) : std::max(config_.probe_period, config_.probe_window);
   next_probe_ = std::max(next_probe_ + period, now);
   Record* target = NextTarget(now);
   if (target == nullptr) {

@@ -168,6 +168,20 @@ TEST_CASE("two nodes of one name are a conflict: the one we know keeps it", "[me
   CHECK(rig.out.datagrams.empty());  // the question rests
 }
 
+TEST_CASE("an echo of the address before is neither believed, nor told on, nor called a conflict", "[membership]") {
+  Rig rig;
+  rig.Alive("b", 9, 6);
+  rig.Run(Duration::Seconds(10));
+  rig.out.Clear();
+  rig.Hear(AliveMsg("b", 2, 5));
+  const auto pings = rig.Sent<gossipwire::Ping>(9);
+  REQUIRE(!pings.empty());
+  rig.Hear(gossipwire::Ack{pings[0].sequence, {}}, 9);
+  CHECK(rig.core.Find("b")->address == At(9));
+  CHECK(!rig.Happened(Kind::kConflict, "b"));
+  CHECK(rig.Sent<gossipwire::Alive>().empty());
+}
+
 TEST_CASE("a name moves, but its incarnation never falls: the newcomer is told what to top", "[membership]") {
   Rig rig;
   rig.Alive("b", 2, 50);
