@@ -4,7 +4,9 @@
 
 #include "controlplane/admin/catalog_impl.h"
 #include "controlplane/kinds/field.h"
+#include "shared/config/provider.h"
 #include "shared/crypto/seal.h"
+#include "shared/http/url.h"
 
 namespace aurora::admin {
 namespace {
@@ -95,6 +97,15 @@ absl::Status RefuseEnvironment(const Deps& deps, std::string_view name) {
                                   "read-only here; change it there");
 }
 
+// Where a provider's requests, and with them its credentials, go: scheme, host and port.
+std::string OriginOf(v1::ProviderType type, const std::string& base_url) {
+  const std::string url = base_url.empty() ? std::string(config::DefaultBaseUrl(
+                                                 static_cast<config::ProviderType>(type)))
+                                           : base_url;
+  const auto parsed = http::ParseBaseUrl(url);
+  return parsed.ok() ? (parsed->tls ? "https://" : "http://") + parsed->authority : url;
+}
+
 // The sealed list for a put: a credential with api_key is sealed (kept as it is when it already
 // holds that text), one without keeps the stored one of its id.
 absl::Status SealAll(const v1::Provider& in, std::string_view encryption_key,
@@ -115,6 +126,13 @@ absl::Status SealAll(const v1::Provider& in, std::string_view encryption_key,
       if (stored == old.credentials().end()) {
         return kinds::Bad(field + ".api_key",
                           "is required: no credential with id \"" + id + "\" is stored");
+      }
+      // Whoever may change a URL need not know the key: without this rule they could have it sent to themselves.
+      const std::string from = OriginOf(old.type(), old.base_url());
+      const std::string to = OriginOf(in.type(), in.base_url());
+      if (from != to) {
+        return kinds::Bad(field + ".api_key", "is required again: requests move from " + from + " to " + to +
+                                                  ", and a stored key is not sent to another host");
       }
       continue;
     }

@@ -64,7 +64,8 @@ int NodesGet(Session& session, const std::string& node_id) {
     }
     known += (known.empty() ? "" : ", ") + node.node_id();
   }
-  return session.Fail(kNotFound, "node " + node_id + " is not known here; known are: " + (known.empty() ? "none" : known));
+  return session.Fail(
+      kNotFound, "node " + node_id + " is not known here; known are: " + (known.empty() ? "none" : known));
 }
 
 int NodesRemove(Session& session, const std::string& node_id) {

@@ -284,6 +284,27 @@ TEST_CASE("a provider's credential is sealed, opens with the key, and shows only
   CHECK_FALSE(again->changed());
 }
 
+TEST_CASE("a stored key is not sent to another host: moving the provider asks for it again") {
+  Fixture f;
+  REQUIRE(f.Call<v1::PutProviderResponse>(ProviderWith("sk-x-1")).ok());
+  v1::PutProviderRequest move = ProviderWith("");
+  move.mutable_provider()->mutable_credentials(0)->clear_api_key();
+  const std::string home = "https://api.openai.com/v2";
+  move.mutable_provider()->set_base_url(home);  // the same host: only the path differs
+  CHECK(f.Call<v1::PutProviderResponse>(move).ok());
+  for (const std::string url :
+       {"https://evil.example/v1", "http://api.openai.com/v2", "https://api.openai.com:444/v2"}) {
+    INFO(url);
+    move.mutable_provider()->set_base_url(url);
+    const auto refused = f.Call<v1::PutProviderResponse>(move);
+    CHECK(absl::IsInvalidArgument(refused.status()));
+    CHECK(Std(refused.status().message()).starts_with("credentials[0].api_key: is required again"));
+  }
+  move.mutable_provider()->set_base_url("https://evil.example/v1");
+  move.mutable_provider()->mutable_credentials(0)->set_api_key("sk-x-1");  // who knows the key may move it
+  CHECK(f.Call<v1::PutProviderResponse>(move).ok());
+}
+
 TEST_CASE("without an encryption key a credential is refused with the reason") {
   Fixture f("");
   const auto put = f.Call<v1::PutProviderResponse>(ProviderWith("sk-x"));
