@@ -1,8 +1,7 @@
 // PeerLink: one end of one Control stream, whichever side dialled. Source: ours (docs/protocols/sync.md).
-// Thread: the control loop's, callbacks too; gRPC's threads reach it only through a Mailbox. Bounds: a frame 1 MiB; what
-// waits to be sent 4 MiB and 1024 frames, of them one Heartbeat (the latest); one received frame waits for the loop, the
-// rest waits in the sender (HTTP/2 flow control). Errors: Sent; a frame that is not queued is
-// dropped.
+// Thread: the control loop's, callbacks too; gRPC's threads reach it only through a Mailbox. Bounds: a frame 1 MiB;
+// what waits to be sent 4 MiB and 1024 frames, of them one Heartbeat (the latest); one received frame waits for the
+// loop, the rest waits in the sender (HTTP/2 flow control). Errors: Sent; a frame that is not queued is dropped.
 // Always: OnClosed comes exactly once and last; the object may be dropped at any time, the stream then ends by itself.
 #pragma once
 
@@ -25,6 +24,8 @@ namespace aurora::peers {
 inline constexpr size_t kFrameBytesMax = 1 << 20;
 inline constexpr size_t kQueueBytesMax = 4 << 20;
 inline constexpr size_t kQueueFramesMax = 1024;
+// Received; more is a flood: the stream is for heartbeats and elections.
+inline constexpr int kFramesPerSecond = 500;
 
 // How a stream ended.
 struct Closure {

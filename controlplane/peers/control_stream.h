@@ -18,9 +18,6 @@
 
 namespace aurora::peers {
 
-// More is a flood: the stream is for heartbeats and elections.
-inline constexpr int kFramesPerSecond = 500;
-
 // The gRPC call under a stream. Called under the stream's lock; never calls back from inside.
 class Wire {
  public:
