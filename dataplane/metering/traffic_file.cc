@@ -1,6 +1,5 @@
 #include "dataplane/metering/traffic_file.h"
 
-#include "dataplane/metering/names.h"
 #include "shared/base/status.h"
 #include "shared/schema/traffic_db.h"
 
@@ -10,7 +9,17 @@ absl::StatusOr<std::unique_ptr<TrafficFile>> TrafficFile::Open(const std::string
   AURORA_ASSIGN_OR_RETURN(sqlite::Database db, schema::OpenTrafficForWrite(path));
   auto file = std::make_unique<TrafficFile>(std::move(db));
   sqlite::Database& d = file->db_;
-  AURORA_ASSIGN_OR_RETURN(file->insert_, d.Prepare(schema::kInsertUsage));
+  AURORA_RETURN_IF_ERROR(
+      sqlite::Expose(d, "finished", UsageRows::kColumns, *file->rows_));
+  // The key's name is the control plane's to join.
+  AURORA_ASSIGN_OR_RETURN(
+      file->insert_,
+      d.Prepare("INSERT INTO usage (id, " + std::string(schema::kUsageColumns) +
+                ") SELECT c0,c1,c2,c3,'',c4,c5,c6,c7,c8,c9,c10,c11,c12,c13,c14,c15,c16,c17,?1,c18,"
+                "c19 FROM finished"));
+  AURORA_ASSIGN_OR_RETURN(const int64_t last,
+                          d.QueryInt64("SELECT coalesce(max(id), 0) FROM usage"));
+  file->rows_->StartAfter(last);
   AURORA_ASSIGN_OR_RETURN(file->delete_list_,
                           d.Prepare("DELETE FROM discovered_model WHERE provider = ?1"));
   AURORA_ASSIGN_OR_RETURN(
@@ -19,8 +28,8 @@ absl::StatusOr<std::unique_ptr<TrafficFile>> TrafficFile::Open(const std::string
                 "VALUES (?1, ?2, ?3)"));
   AURORA_ASSIGN_OR_RETURN(
       file->delete_before_,
-      d.Prepare("DELETE FROM usage WHERE id IN (SELECT id FROM usage WHERE started_at_us < ?1 "
-                "ORDER BY started_at_us LIMIT ?2)"));
+      d.Prepare("DELETE FROM usage WHERE id IN (SELECT id FROM (SELECT id, started_at_us FROM usage "
+                "ORDER BY id LIMIT ?2) WHERE started_at_us < ?1)"));
   AURORA_ASSIGN_OR_RETURN(
       file->delete_audit_,
       d.Prepare("DELETE FROM request_audit WHERE id IN (SELECT id FROM request_audit "
@@ -35,29 +44,10 @@ absl::StatusOr<std::unique_ptr<TrafficFile>> TrafficFile::Open(const std::string
   return file;
 }
 
-absl::Status TrafficFile::Insert(const model::UsageRecord& r, std::string_view node_id) {
+absl::Status TrafficFile::Insert(const UsageRing& ring, size_t count, std::string_view node_id) {
   sqlite::ResetGuard guard(insert_);
-  insert_.BindText(1, r.request_id.view())
-      .Bind(2, r.started_unix_us)
-      .BindText(3, r.auth_key_id.view())
-      .BindText(4, "")  // the key's name is the control plane's to join
-      .BindText(5, r.user_path.view())
-      .BindText(6, Name(r.endpoint))
-      .BindText(7, r.provider.view())
-      .BindText(8, r.model.view())
-      .Bind(9, r.status)
-      .BindText(10, Name(r.outcome))
-      .Bind(11, r.stream ? 1 : 0)
-      .Bind(12, r.tokens.input)
-      .Bind(13, r.tokens.output)
-      .Bind(14, r.tokens.cached_input)
-      .Bind(15, r.tokens.cache_creation_input)
-      .Bind(16, r.tokens.reasoning)
-      .Bind(17, r.latency_us)
-      .Bind(18, r.time_to_first_token_us)
-      .BindText(19, node_id)
-      .Bind(20, static_cast<int64_t>(r.term))
-      .Bind(21, r.attempts);
+  rows_->Read(ring, count);
+  insert_.BindText(1, node_id);
   return insert_.Run();
 }
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "dataplane/model/usage_record.h"
+#include "dataplane/metering/usage_rows.h"
 #include "shared/sqlite/database.h"
 
 namespace aurora::metering {
@@ -18,11 +18,12 @@ namespace aurora::metering {
 class TrafficFile {
  public:
   static absl::StatusOr<std::unique_ptr<TrafficFile>> Open(const std::string& path);
-  explicit TrafficFile(sqlite::Database db) : db_(std::move(db)) {}
+  explicit TrafficFile(sqlite::Database db)
+      : rows_(std::make_unique<UsageRows>()), db_(std::move(db)) {}
 
   sqlite::Database& db() { return db_; }
-  // Inside the caller's transaction.
-  absl::Status Insert(const model::UsageRecord& record, std::string_view node_id);
+  // Inside the caller's transaction: the metered ones of the `count` oldest records of `ring`.
+  absl::Status Insert(const UsageRing& ring, size_t count, std::string_view node_id);
   // Adds `n` to a row of `counter`: what must outlive the process.
   absl::Status AddToCounter(std::string_view name, uint64_t n);
   absl::Status ReplaceDiscovered(std::string_view provider, const std::vector<std::string>& models,
@@ -36,6 +37,7 @@ class TrafficFile {
   absl::Status Vacuum(int64_t pages);
 
  private:
+  std::unique_ptr<UsageRows> rows_;  // outlives db_, which reads it
   sqlite::Database db_;
   sqlite::Statement insert_, delete_list_, insert_list_, delete_before_, delete_audit_,
       delete_oldest_, add_counter_;

@@ -1,6 +1,9 @@
 #include "dataplane/metering/writer.h"
 
+#include <pthread.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -22,6 +25,7 @@ namespace {
 
 constexpr int64_t kDeleteBatch = 2000;
 constexpr int64_t kVacuumPages = 4000;
+constexpr int kNice = 5;
 constexpr size_t kKeepWhileFailing = UsageRing::kCapacity / 2;
 
 using Clock = std::chrono::steady_clock;
@@ -100,6 +104,10 @@ class Writer::Thread {
 
  private:
   void Run() {
+    ::pthread_setname_np(::pthread_self(), "aurora-metering");
+    // Rows can wait, requests cannot: where both want one core, the loop is not made to wait for a
+    // batch. Not lower: at nice 5 a third of a loop's share is left, several times what a row costs.
+    (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice);
     while (true) {
       bool stop = false;
       {
@@ -187,11 +195,8 @@ class Writer::Thread {
     if (rows > 0 || news) {
       AURORA_ASSIGN_OR_RETURN(sqlite::Transaction tx, sqlite::Transaction::Begin(file_->db()));
       for (size_t r = 0; r < rings_.size(); ++r) {
-        for (size_t i = 0; i < counts[r]; ++i) {
-          const model::UsageRecord& record = rings_[r]->At(i);
-          if (record.metered) {
-            AURORA_RETURN_IF_ERROR(file_->Insert(record, options_.node_id));
-          }
+        if (counts[r] > 0) {
+          AURORA_RETURN_IF_ERROR(file_->Insert(*rings_[r], counts[r], options_.node_id));
         }
       }
       if (news) {

@@ -8,7 +8,7 @@
 namespace aurora::schema {
 namespace {
 
-constexpr std::array<std::string_view, kTrafficVersion> kScripts = {R"sql(
+constexpr std::string_view kVersion1 = R"sql(
 CREATE TABLE usage (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   request_id TEXT NOT NULL,
@@ -50,7 +50,46 @@ CREATE TABLE request_audit (
   detail TEXT NOT NULL
 );
 CREATE INDEX request_audit_by_time ON request_audit (started_at_us);
-)sql"};
+)sql";
+
+// Ids that are times instead of indexes, and nothing checked that the one writer sees to: what a row
+// costs is what a request costs.
+constexpr std::string_view kVersion2 = R"sql(
+CREATE TABLE usage_2 (
+  id INTEGER PRIMARY KEY,
+  request_id TEXT,
+  started_at_us INTEGER,
+  auth_key_id TEXT,
+  auth_key_name TEXT,
+  user_path TEXT,
+  endpoint TEXT,
+  provider TEXT,
+  model TEXT,
+  status INTEGER,
+  outcome TEXT,
+  stream INTEGER,
+  input_tokens INTEGER,
+  output_tokens INTEGER,
+  cached_input_tokens INTEGER,
+  cache_creation_input_tokens INTEGER,
+  reasoning_tokens INTEGER,
+  latency_us INTEGER,
+  time_to_first_token_us INTEGER,
+  node_id TEXT,
+  term INTEGER,
+  attempts INTEGER
+);
+INSERT INTO usage_2
+  SELECT MAX(started_at_us + latency_us) OVER (ORDER BY id) + id, request_id, started_at_us,
+         auth_key_id, auth_key_name, user_path, endpoint, provider, model, status, outcome, stream,
+         input_tokens, output_tokens, cached_input_tokens, cache_creation_input_tokens,
+         reasoning_tokens, latency_us, time_to_first_token_us, node_id, term, attempts
+  FROM usage ORDER BY id;
+DROP TABLE usage;
+ALTER TABLE usage_2 RENAME TO usage;
+)sql";
+
+constexpr std::array<std::string_view, kTrafficVersion> kScripts = {kVersion1, kVersion2};
 
 }  // namespace
 
@@ -73,6 +112,11 @@ absl::StatusOr<sqlite::Database> OpenTrafficForRead(std::string_view path, std::
   AURORA_ASSIGN_OR_RETURN(sqlite::Database db, sqlite::Database::Open(path, options));
   AURORA_RETURN_IF_ERROR(CheckVersion(db, kTrafficVersion));
   return db;
+}
+
+absl::StatusOr<int64_t> FirstUsageId(sqlite::Database& db, int64_t started_at_us) {
+  AURORA_ASSIGN_OR_RETURN(const int64_t version, db.QueryInt64("PRAGMA user_version"));
+  return version < 2 ? 0 : started_at_us;
 }
 
 }  // namespace aurora::schema

@@ -1,9 +1,13 @@
 // traffic.db: what was served. Written by the data plane only, read by both processes.
 // Source: aurora.v1.UsageEntry (admin.proto). Thread: none of its own. Units are in the column
 // names. Tables (all DDL in traffic_db.cc):
-//   usage(id, request_id, started_at_us, auth_key_id, auth_key_name, ...)   indexes on
-//   started_at_us, auth_key_id discovered_model(provider, model, fetched_at_ms) counter(name,
-//   value) request_audit(id, started_at_us, request_id, event, detail)
+//   usage(id, request_id, started_at_us, auth_key_id, ...)
+//   discovered_model(provider, model, fetched_at_ms)   counter(name, value)
+//   request_audit(id, started_at_us, request_id, event, detail)
+// A usage id is the Unix time in microseconds at which the request ended, moved on by one or so
+// where that is taken: ids ascend in the order of writing, and no id is below its started_at_us.
+// So the primary key is the index for questions about time (FirstUsageId), and there is no other:
+// a row is written per request, and each index costs half as much as the row itself.
 // Losing the last commits to a power cut is accepted (synchronous=NORMAL); a torn file is not.
 // Errors: as in aurora_db.h.
 #pragma once
@@ -16,7 +20,7 @@
 
 namespace aurora::schema {
 
-inline constexpr int64_t kTrafficVersion = 1;
+inline constexpr int64_t kTrafficVersion = 2;
 
 // The columns of `usage` in the order of the table, without `id`: for INSERT and SELECT lists.
 inline constexpr std::string_view kUsageColumns =
@@ -25,16 +29,10 @@ inline constexpr std::string_view kUsageColumns =
     "stream, input_tokens, output_tokens, cached_input_tokens, cache_creation_input_tokens, "
     "reasoning_tokens, "
     "latency_us, time_to_first_token_us, node_id, term, attempts";
-inline constexpr std::string_view kInsertUsage =
-    "INSERT INTO usage (request_id, started_at_us, auth_key_id, auth_key_name, user_path, "
-    "endpoint, provider, model, "
-    "status, outcome, stream, input_tokens, output_tokens, cached_input_tokens, "
-    "cache_creation_input_tokens, "
-    "reasoning_tokens, latency_us, time_to_first_token_us, node_id, term, attempts) "
-    "VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21)";
-
 absl::StatusOr<sqlite::Database> OpenTrafficForWrite(std::string_view path,
                                                      std::string_view vfs = "");
+// No request that began at or after `started_at_us` has a smaller id. 0 in a file of version 1.
+absl::StatusOr<int64_t> FirstUsageId(sqlite::Database& db, int64_t started_at_us);
 // Never writes and never checkpoints; accepts kTrafficVersion and the one before.
 absl::StatusOr<sqlite::Database> OpenTrafficForRead(std::string_view path,
                                                     std::string_view vfs = "");

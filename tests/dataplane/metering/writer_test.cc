@@ -123,6 +123,26 @@ TEST_CASE("a row holds every field of its record") {
               "time_to_first_token_us = 33 AND node_id = 'node-1' AND attempts = 3 AND term = 7") == 1);
 }
 
+TEST_CASE("ids ascend over restarts and none is below the time its request ended") {
+  const testing::TempDir dir;
+  const std::string path = dir.Path("traffic.db");
+  const int64_t now = UnixMicros();
+  // Of one microsecond, of a clock that was set back, of a request that took long.
+  for (const int64_t started : {now, now, now - 1'000'000, now + 500}) {
+    UsageRing ring;
+    Writer writer(At(path), {&ring});
+    for (const int64_t latency : {0, 0, 20'000}) {
+      model::UsageRecord record = Record(started);
+      record.started_unix_us = started;
+      record.latency_us = latency;
+      ring.Push(record);
+    }
+  }
+  CHECK(Rows(path) == 12);
+  CHECK(Query(path, "SELECT count(*) FROM usage WHERE id < started_at_us + latency_us") == 0);
+  CHECK(Query(path, "SELECT max(id) - min(id) FROM usage") < 30'000);
+}
+
 TEST_CASE("a record that is not metered leaves the ring without a row") {
   const testing::TempDir dir;
   const std::string path = dir.Path("traffic.db");

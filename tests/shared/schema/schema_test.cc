@@ -51,19 +51,47 @@ TEST_CASE("usage has a column for every field of UsageEntry") {
     CHECK(columns.count(name == "started_at" ? "started_at_us" : name) == 1);
   }
   CHECK(columns.count("auth_key_name") == 1);
-  // The column list and the INSERT fit the table.
-  auto insert = db->Prepare(kInsertUsage);
-  REQUIRE(insert.ok());
-  for (int i = 1; i <= 21; ++i) {
-    insert->Bind(i, i);
-  }
-  REQUIRE(insert->Run().ok());
+  // The column list fits the table.
+  REQUIRE(db->Execute("INSERT INTO usage (" + std::string(kUsageColumns) +
+                      ") VALUES (1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21)")
+              .ok());
   auto select = db->Prepare("SELECT " + std::string(kUsageColumns) + " FROM usage");
   REQUIRE(select.ok());
   REQUIRE(*select->Step());
   for (int i = 0; i < 21; ++i) {
     CHECK(select->Int64(i) == i + 1);
   }
+}
+
+TEST_CASE("usage rows of the first schema get ids that are times, in their old order") {
+  const testing::TempDir dir;
+  const std::string path = dir.Path("traffic.db");
+  {
+    auto db = OpenTrafficForWrite(path);
+    REQUIRE(db.ok());
+    // Back to version 1, with three requests of which the first took long.
+    REQUIRE(db->Execute("DROP TABLE usage; CREATE TABLE usage (id INTEGER PRIMARY KEY AUTOINCREMENT, "
+                        "request_id, started_at_us, auth_key_id, auth_key_name, user_path, endpoint, "
+                        "provider, model, status, outcome, stream, input_tokens, output_tokens, "
+                        "cached_input_tokens, cache_creation_input_tokens, reasoning_tokens, "
+                        "latency_us, time_to_first_token_us, node_id, term, attempts);"
+                        "INSERT INTO usage (request_id, started_at_us, latency_us) VALUES "
+                        "('a', 1000000, 900), ('b', 1000500, 10), ('c', 1000500, 10);"
+                        "PRAGMA user_version = 1")
+                .ok());
+    CHECK(*FirstUsageId(*db, 1000500) == 0);
+  }
+  REQUIRE(OpenTrafficForRead(path).ok());  // a reader takes the version before its own
+  auto db = OpenTrafficForWrite(path);
+  REQUIRE(db.ok());
+  CHECK(*FirstUsageId(*db, 1000500) == 1000500);
+  CHECK(*db->QueryInt64("SELECT count(*) FROM usage WHERE id >= started_at_us + latency_us") == 3);
+  auto select = db->Prepare("SELECT request_id FROM usage ORDER BY id");
+  std::string order;
+  while (*select->Step()) {
+    order += std::string(select->Text(0));
+  }
+  CHECK(order == "abc");
 }
 
 TEST_CASE("a file of a newer schema is refused and both versions are named") {
