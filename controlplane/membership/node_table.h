@@ -62,10 +62,13 @@ class NodeTable {
   const Record* At(size_t i) const { return list_[i]; }
   size_t size() const { return by_name_.size(); }
 
+  // Listed ones, then graves: an order that depends on nothing but what happened (a hash map's would).
   template <class F>
   void ForEach(F&& f) const {
-    for (const auto& [name, record] : by_name_) {
-      f(*record);
+    for (const std::vector<Record*>* records : {&list_, &graves_}) {
+      for (const Record* record : *records) {
+        f(*record);
+      }
     }
   }
 
