@@ -55,20 +55,30 @@ void Builder::ApplyKey(std::string_view id, std::optional<std::string_view> reso
     }
     secrets_of_key_.erase(old);
   }
-  const std::string problem = "key " + std::string(id);
-  problems_.erase(problem);
+  if (!problems_.empty()) {
+    problems_.erase("key " + std::string(id));
+  }
   if (!resolved) {
     return;
   }
   auto converted = ConvertAuthKey(id, *resolved);
   if (!converted.ok()) {
-    problems_[problem] = Std(converted.status().message());
+    problems_["key " + std::string(id)] = Std(converted.status().message());
     return;
   }
-  std::vector<model::SecretHash>& hashes = secrets_of_key_[std::string(id)];
+  auto& hashes = secrets_of_key_[std::string(id)];
   for (model::KeySecret& secret : converted->secrets) {
     hashes.push_back(secret.sha256);
     MutableShard(secret.sha256[0]).insert_or_assign(secret.sha256, std::move(secret));
+  }
+}
+
+void Builder::Reserve(size_t keys) {
+  secrets_of_key_.reserve(keys);
+  // The hashes are uniform: a few standard deviations more than the mean fit all shards.
+  const size_t mean = keys / shards_.size();
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    MutableShard(static_cast<uint8_t>(i)).reserve(mean + mean / 4 + 1);
   }
 }
 

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "dataplane/model/snapshot.h"
 #include "dataplane/snapshot/convert.h"
 #include "dataplane/snapshot/slots.h"
@@ -38,6 +39,9 @@ class Builder {
   // Forgets all stored policy (before a full load from another file). Environment and discovered
   // lists stay.
   void Clear();
+
+  // Room for so many keys; before Apply is called for them.
+  void Reserve(size_t keys);
 
   void SetDiscovered(std::string_view provider, std::vector<DiscoveredModel> models);
 
@@ -63,7 +67,7 @@ class Builder {
   const crypto::Secret encryption_key_;
   std::vector<config::ProviderConfig> environment_;  // by name
 
-  StringMap<std::vector<model::SecretHash>> secrets_of_key_;
+  StringMap<absl::InlinedVector<model::SecretHash, 1>> secrets_of_key_;
   std::array<std::shared_ptr<model::KeyShard>, 256> shards_;
   std::array<bool, 256> shard_private_{};  // copied since the last Build
 

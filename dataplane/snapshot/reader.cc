@@ -22,10 +22,37 @@ std::string Hex(uint64_t v) {
   return {text, end};
 }
 
-struct Resolved {
-  std::string kind;
-  std::string id;
-  std::string spec;
+// The whole table of values in force, in three allocations however many rows there are.
+class Resolved {
+ public:
+  void Add(std::string_view kind, std::string_view id, std::string_view spec) {
+    if (kinds_.empty() || kinds_.back() != kind) {
+      kinds_.emplace_back(kind);
+    }
+    rows_.push_back({kinds_.size() - 1, bytes_.size(), id.size(), spec.size()});
+    bytes_ += id;
+    bytes_ += spec;
+  }
+  size_t size() const { return rows_.size(); }
+  template <class F>
+  void ForEach(F f) const {
+    const std::string_view all = bytes_;
+    for (const Row& row : rows_) {
+      f(kinds_[row.kind], all.substr(row.begin, row.id_size),
+        all.substr(row.begin + row.id_size, row.spec_size));
+    }
+  }
+
+ private:
+  struct Row {
+    size_t kind;
+    size_t begin;
+    size_t id_size;
+    size_t spec_size;
+  };
+  std::vector<std::string> kinds_;
+  std::vector<Row> rows_;
+  std::string bytes_;
 };
 
 // What changes on disk when somebody writes over a file in place, or takes its journal away: neither
@@ -79,16 +106,15 @@ class File {
     return row ? std::string(meta_.Text(0)) : std::string();
   }
 
-  absl::StatusOr<std::vector<Resolved>> LoadAll() {
+  absl::StatusOr<Resolved> LoadAll() {
     sqlite::ResetGuard guard(all_);
-    std::vector<Resolved> out;
+    Resolved out;
     while (true) {
       AURORA_ASSIGN_OR_RETURN(bool row, all_.Step());
       if (!row) {
         return out;
       }
-      out.push_back(
-          {std::string(all_.Text(0)), std::string(all_.Text(1)), std::string(all_.Blob(2))});
+      out.Add(all_.Text(0), all_.Text(1), all_.Blob(2));
     }
   }
 
@@ -262,12 +288,13 @@ class Reader::Thread {
       return false;
     }
     // All of it first: a file that turns out damaged half way must not leave half a policy.
-    AURORA_ASSIGN_OR_RETURN(std::vector<Resolved> all, file.LoadAll());
+    AURORA_ASSIGN_OR_RETURN(Resolved all, file.LoadAll());
     AURORA_RETURN_IF_ERROR(std::move(tx).Commit());
     builder_.Clear();
-    for (const Resolved& r : all) {
-      builder_.Apply(r.kind, r.id, r.spec);
-    }
+    builder_.Reserve(all.size());
+    all.ForEach([&](std::string_view kind, std::string_view id, std::string_view spec) {
+      builder_.Apply(kind, id, spec);
+    });
     uid_ = uid;
     seq_ = head.seq;
     epoch_ = head.epoch;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -186,16 +187,19 @@ TEST_CASE("a hundred thousand keys load within 20 s and one change shows within 
   Policy policy(path);
   policy.PutKeys(0, kKeys);
   const auto start = Clock::now();
+  const std::clock_t busy = std::clock();
   Watcher watcher(path);
   REQUIRE(watcher.UntilSeq(kKeys, 60));
   const std::chrono::duration<double> load = Clock::now() - start;
+  const double processor_s = static_cast<double>(std::clock() - busy) / CLOCKS_PER_SEC;
   CHECK(watcher.Knows(kKeys - 1));
   policy.PutKeys(kKeys, 1);
   const auto changed = Clock::now();
   REQUIRE(watcher.UntilSeq(kKeys + 1));
   const std::chrono::duration<double> change = Clock::now() - changed;
   CHECK(watcher.Knows(kKeys));
-  std::printf("100 000 keys: load %.3f s, one change %.4f s\n", load.count(), change.count());
+  std::printf("100 000 keys: load %.3f s (of processor %.3f s), one change %.4f s\n", load.count(),
+              processor_s, change.count());
   CHECK(load.count() < 20);
   CHECK(change.count() < 1);
 }
