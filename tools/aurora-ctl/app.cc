@@ -308,7 +308,8 @@ int Run(const std::vector<std::string>& arguments,
   app.add_option("-o,--output", globals.output)
       ->check(CLI::IsMember({"table", "wide", "json", "yaml"}))
       ->capture_default_str();
-  Builder(app, flags, action).All();
+  Builder builder(app, flags, action);  // the callbacks below point at it
+  builder.All();
   bool local = false;
   CLI::App* completion = app.add_subcommand("completion", "completion script for a shell");
   completion->add_option("SHELL", flags.shell)
