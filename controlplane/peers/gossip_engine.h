@@ -95,6 +95,7 @@ class GossipEngine final : public uv::UdpObserver,
   void PublishMembers();
   void PublishStats();
   void LogEvent(const membership::Event& event);
+  void Keep(const membership::Event& event);
 
   uv::Loop& loop_;
   GossipOptions options_;

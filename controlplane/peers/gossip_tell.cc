@@ -63,12 +63,7 @@ void GossipEngine::Each(const Event& event) {
       ++stats_.one_way_udp;
       break;
     case Event::Kind::kForeign:
-      Refused(Reason::kForeign, event.address, true, event.node,
-              "its cluster_id is \"" + event.detail + "\"");
-      break;
     case Event::Kind::kConflict:
-      Refused(Reason::kConflict, event.address, false, event.node, event.detail);
-      break;
     case Event::Kind::kJoin:
     case Event::Kind::kRejoin:
     case Event::Kind::kUpdate:
@@ -80,18 +75,27 @@ void GossipEngine::Each(const Event& event) {
   }
   const std::string key =
       "event/" + std::to_string(static_cast<int>(event.kind)) + "/" + event.node;
-  if (Repeats(event.kind) && !reports_.Allow(uv::Loop::Now(), key)) {
-    return;
+  if (!Repeats(event.kind) || reports_.Allow(uv::Loop::Now(), key)) {
+    LogEvent(event);
+    Keep(event);
   }
-  LogEvent(event);
+  // After the event itself, so that it comes home no later than what follows from it.
+  if (event.kind == Event::Kind::kForeign) {
+    Refused(Reason::kForeign, event.address, true, event.node,
+            "its cluster_id is \"" + event.detail + "\"");
+  } else if (event.kind == Event::Kind::kConflict) {
+    Refused(Reason::kConflict, event.address, false, event.node, event.detail);
+  } else if (event.kind == Event::Kind::kLeft) {
+    FinishLeave();
+  }
+}
+
+void GossipEngine::Keep(const Event& event) {
   if (batch_->events.size() >= kEventsKept) {
     batch_->events.erase(batch_->events.begin());
     ++stats_.events_lost;
   }
   batch_->events.push_back(event);
-  if (event.kind == Event::Kind::kLeft) {
-    FinishLeave();
-  }
 }
 
 void GossipEngine::LogEvent(const Event& event) {
