@@ -103,6 +103,10 @@ void Exchange::State::OnPolicyChanged(const model::Snapshot& latest, Outbox& out
       !ctx.options.revoke_running_streams) {
     return;
   }
+  const uint8_t shard = request.secret->sha256[0];
+  if (latest.catalog == request.snapshot->catalog && latest.key_shards[shard] == request.snapshot->key_shards[shard]) {
+    return;  // nothing this request is judged by has changed: most changes are to somebody else's key
+  }
   const model::KeySecret* secret = latest.FindKey(request.secret->sha256);
   policy::AuthError error = secret == nullptr || secret->key == nullptr
                                 ? policy::AuthError::kDeactivated
