@@ -41,9 +41,9 @@ std::string CheckHello(const v1::Hello& hello) {
 }
 
 std::string CheckHeartbeat(const v1::Heartbeat& heartbeat) {
-  if (heartbeat.roster_size() > kRosterMax || heartbeat.founding().founder_uids_size() > kFoundersMax ||
-      heartbeat.gossip_key_fingerprints_size() > kKeysMax) {
-    return "Heartbeat lists more than 256 members, 64 founders or 64 keys";
+  if (heartbeat.roster_size() > kRosterMax || heartbeat.founding().proposal().founders_size() > kFoundersMax ||
+      heartbeat.gossip_key_fingerprints_size() > kKeysMax || heartbeat.removed_size() > kRosterMax) {
+    return "Heartbeat lists more than 256 members or removals, 64 founders or 64 keys";
   }
   for (const v1::RosterEntry& entry : heartbeat.roster()) {
     if (!Uid(entry.node_uid()) || entry.node_id().empty() || entry.node_id().size() > kIdMax ||
