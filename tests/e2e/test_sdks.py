@@ -3,6 +3,9 @@ import json, os, shutil, subprocess
 
 import anthropic, openai, pytest
 
+from node import until
+
+LONG = [{"role": "user", "content": "word " * 400}]
 HELLO = [{"role": "user", "content": "hello there world"}]
 TOOL = {"type": "function", "function": {"name": "weather", "parameters": {
     "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}}
@@ -85,6 +88,54 @@ def test_anthropic_messages_stream_and_count(ant):
     assert counted.input_tokens == r.usage.input_tokens
 
 
+def test_openai_abort_in_mid_stream_cancels_the_provider_s_request(oai, shared):
+    seen = len(shared.demo_json("/cancellations")["cancellations"])
+    stream = oai.chat.completions.create(model="demo/demo-slow", messages=LONG, stream=True)
+    next(iter(stream))
+    stream.close()
+    until(lambda: len(shared.demo_json("/cancellations")["cancellations"]) > seen, "the provider sees the abort")
+
+
+def test_anthropic_abort_in_mid_stream_cancels_the_provider_s_request(ant, shared):
+    seen = len(shared.demo_json("/cancellations")["cancellations"])
+    with ant.messages.stream(model="demo-anthropic/demo-slow", max_tokens=1000, messages=LONG) as stream:
+        next(iter(stream.text_stream))
+    until(lambda: len(shared.demo_json("/cancellations")["cancellations"]) > seen, "the provider sees the abort")
+
+
+def test_anthropic_tool_round_trip(ant):
+    tool = {"name": "weather", "input_schema": TOOL["function"]["parameters"]}
+    first = ant.messages.create(model="demo-anthropic/demo-tool", max_tokens=100, messages=HELLO, tools=[tool])
+    call = next(b for b in first.content if b.type == "tool_use")
+    assert first.stop_reason == "tool_use" and call.name == "weather"
+    messages = HELLO + [{"role": "assistant", "content": [b.model_dump() for b in first.content]},
+                        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": call.id, "content": "sunny"}]}]
+    second = ant.messages.create(model="demo-anthropic/demo-tool", max_tokens=100, messages=messages, tools=[tool])
+    assert "sunny" in second.content[0].text
+
+
+@pytest.mark.parametrize("model,error", [("no-such-model", anthropic.NotFoundError), ("demo-anthropic/demo-fail-500", anthropic.InternalServerError),
+                                         ("demo-anthropic/demo-429", anthropic.RateLimitError)])
+def test_anthropic_errors_have_their_class_and_shape(ant, model, error):
+    with pytest.raises(error) as e:
+        ant.messages.create(model=model, max_tokens=10, messages=HELLO)
+    assert e.value.body["type"] == "error" and e.value.body["error"]["message"]
+
+
+def test_openai_completions_moderations_and_responses_are_relayed(oai):
+    assert oai.completions.create(model="demo/demo", prompt="hello there").choices[0].text
+    assert oai.moderations.create(model="demo/demo", input="hello").results
+    with pytest.raises(openai.APIStatusError) as e:
+        oai.files.list()
+    assert e.value.status_code == 501
+
+
+def test_a_tool_call_streams_through(oai):
+    chunks = list(oai.chat.completions.create(model="demo/demo-tool", messages=HELLO, tools=[TOOL], stream=True))
+    calls = [t for c in chunks if c.choices for t in c.choices[0].delta.tool_calls or []]
+    assert calls[0].function.name == "weather" and json.loads("".join(t.function.arguments or "" for t in calls)) == {"city": "demo"}
+
+
 def test_node_sdks(shared, key):
     js = os.path.join(os.path.dirname(__file__), "../../build/e2e-js")
     if not shutil.which("node") or not os.path.isdir(f"{js}/node_modules"):
@@ -93,4 +144,5 @@ def test_node_sdks(shared, key):
     assert r.returncode == 0, r.stderr
     out = json.loads(r.stdout)
     assert out["chat"] == out["stream"] == out["message"] == out["messageStream"] == "hello from node"
+    assert out["aborted"] is True
     assert out["notFound"] == {"name": "NotFoundError", "status": 404, "code": "model_not_found"}

@@ -12,6 +12,13 @@ out.stream = "";
 for await (const chunk of await openai.chat.completions.create({ model: "demo/demo", messages, stream: true })) {
   out.stream += chunk.choices[0]?.delta?.content ?? "";
 }
+const controller = new AbortController();
+const slow = await openai.chat.completions.create(
+  { model: "demo/demo-slow", messages: [{ role: "user", content: "word ".repeat(400) }], stream: true }, { signal: controller.signal });
+for await (const _ of slow) {
+  controller.abort();
+}
+out.aborted = controller.signal.aborted;
 try {
   await openai.chat.completions.create({ model: "no-such-model", messages });
 } catch (error) {
