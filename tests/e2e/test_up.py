@@ -12,6 +12,7 @@ NET = f"127.78.{os.getpid() % 250}"
 @pytest.fixture(scope="module")
 def up():
     with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             s.bind(("127.0.0.1", 9400))  # tools/up has the demo provider there and nowhere else
         except OSError:
