@@ -8,9 +8,9 @@
 namespace aurora::roster {
 namespace {
 
-constexpr size_t kTextMax = 64;
+constexpr size_t kIdTextMax = 64;
 
-bool IsShort(std::string_view text) { return !text.empty() && text.size() <= kTextMax; }
+bool IsShort(std::string_view text) { return !text.empty() && text.size() <= kIdTextMax; }
 
 bool Contains(const std::vector<std::string>& list, std::string_view item) {
   return std::find(list.begin(), list.end(), item) != list.end();
