@@ -2,16 +2,17 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include <grpcpp/grpcpp.h>
 
 #include "aurora/v1/sync.grpc.pb.h"
 #include "controlplane/peers/control_stream.h"
 #include "shared/config/hostport.h"
-#include "shared/uv/address.h"
 
 namespace aurora::peers {
 namespace {
@@ -50,24 +51,49 @@ std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address, const Con
 
 }  // namespace
 
-// The calls under way, for the destructor to cancel and to wait for.
-struct ControlClient::Calls {
-  std::mutex mu;
-  std::condition_variable changed;
-  std::set<std::shared_ptr<Stream>> streams;
+// The calls under way, for the destructor to cancel and to wait for; and those that are over. These hold a channel, and
+// the last channel to go joins gRPC's callback threads: it must not go on one of them, so the loop buries.
+struct ControlClient::Calls : std::enable_shared_from_this<Calls> {
+  explicit Calls(uv::Mailbox& box) : mailbox(box) {}
 
   bool WaitNone(std::unique_lock<std::mutex>& lock, Duration limit) {
     return changed.wait_for(lock, std::chrono::microseconds(limit.micros()), [this] { return streams.empty(); });
   }
+
+  // gRPC's threads; the last thing a call does.
+  void Over(const std::shared_ptr<Stream>& stream, std::unique_ptr<Wire> call) {
+    const std::lock_guard lock(mu);
+    over.push_back(std::move(call));
+    if (over.size() == 1) {
+      // Closed: the client's destructor does it.
+      (void)mailbox.Post([self = shared_from_this()] { self->Bury(); });
+    }
+    streams.erase(stream);
+    changed.notify_all();
+  }
+
+  void Bury() {
+    std::vector<std::unique_ptr<Wire>> dead;
+    {
+      const std::lock_guard lock(mu);
+      dead.swap(over);
+    }
+  }
+
+  uv::Mailbox& mailbox;
+  std::mutex mu;  // guards what follows
+  std::condition_variable changed;
+  std::set<std::shared_ptr<Stream>> streams;
+  std::vector<std::unique_ptr<Wire>> over;
 };
 
 namespace {
 
 class ClientCall final : public grpc::ClientBidiReactor<v1::ControlRequest, v1::ControlResponse>, public Wire {
  public:
-  ClientCall(std::shared_ptr<grpc::Channel> channel, std::shared_ptr<Stream> stream,
-             std::function<void()> gone)
-      : stub_(v1::SyncService::NewStub(std::move(channel))), stream_(std::move(stream)), gone_(std::move(gone)) {}
+  using Over = std::function<void(const std::shared_ptr<Stream>&, std::unique_ptr<Wire>)>;
+  ClientCall(std::shared_ptr<grpc::Channel> channel, std::shared_ptr<Stream> stream, Over over)
+      : stub_(v1::SyncService::NewStub(std::move(channel))), stream_(std::move(stream)), over_(std::move(over)) {}
 
   void Begin() {
     stub_->async()->Control(&context_, this);
@@ -96,15 +122,15 @@ class ClientCall final : public grpc::ClientBidiReactor<v1::ControlRequest, v1::
     const bool full = status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED;
     stream_->OnDone(full ? ByeReason::kFull : ByeReason::kNone,
                     status.ok() ? "the peer's stream ended" : status.error_message());
-    const std::function<void()> gone = std::move(gone_);
-    delete this;
-    gone();
+    const std::shared_ptr<Stream> stream = stream_;
+    const Over over = std::move(over_);
+    over(stream, std::unique_ptr<Wire>(this));
   }
 
  private:
   const std::unique_ptr<v1::SyncService::Stub> stub_;
   const std::shared_ptr<Stream> stream_;
-  std::function<void()> gone_;
+  Over over_;
   grpc::ClientContext context_;
   v1::ControlRequest request_;
   v1::ControlResponse response_;
@@ -113,20 +139,24 @@ class ClientCall final : public grpc::ClientBidiReactor<v1::ControlRequest, v1::
 }  // namespace
 
 ControlClient::ControlClient(uv::Mailbox& mailbox, std::shared_ptr<const ControlTls> tls)
-    : mailbox_(mailbox), tls_(std::move(tls)), calls_(std::make_shared<Calls>()) {}
+    : mailbox_(mailbox), tls_(std::move(tls)), calls_(std::make_shared<Calls>(mailbox)) {}
 
 ControlClient::~ControlClient() {
-  std::unique_lock lock(calls_->mu);
-  if (calls_->WaitNone(lock, kGrace)) {
-    return;
+  std::set<std::shared_ptr<Stream>> left;
+  {
+    std::unique_lock lock(calls_->mu);
+    if (!calls_->WaitNone(lock, kGrace)) {
+      left = calls_->streams;
+    }
   }
-  const std::set<std::shared_ptr<Stream>> left = calls_->streams;
-  lock.unlock();
   for (const std::shared_ptr<Stream>& stream : left) {
     stream->Abort();
   }
-  lock.lock();
-  calls_->changed.wait(lock, [this] { return calls_->streams.empty(); });
+  {
+    std::unique_lock lock(calls_->mu);
+    calls_->changed.wait(lock, [this] { return calls_->streams.empty(); });
+  }
+  calls_->Bury();
 }
 
 std::shared_ptr<PeerLink> ControlClient::Dial(const std::string& address, LinkListener* listener) {
@@ -136,11 +166,10 @@ std::shared_ptr<PeerLink> ControlClient::Dial(const std::string& address, LinkLi
     const std::lock_guard lock(calls_->mu);
     calls_->streams.insert(stream);
   }
-  auto* call = new ClientCall(OpenChannel(address, *tls_), stream, [calls = calls_, stream] {
-    const std::lock_guard lock(calls->mu);
-    calls->streams.erase(stream);
-    calls->changed.notify_all();
-  });
+  auto* call = new ClientCall(OpenChannel(address, *tls_), stream,
+                              [calls = calls_](const std::shared_ptr<Stream>& over, std::unique_ptr<Wire> gone) {
+                                calls->Over(over, std::move(gone));
+                              });
   call->Begin();
   return stream;
 }

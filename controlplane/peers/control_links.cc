@@ -78,6 +78,10 @@ Links::~Links() {
 void Links::SetTargets(const std::vector<Target>& targets) {
   MeshActions actions;
   mesh_.SetTargets(Now(), targets, actions);
+  std::erase_if(failures_, [&](const auto& failure) {
+    return std::none_of(targets.begin(), targets.end(),
+                        [&](const Target& target) { return target.node_id == failure.first; });
+  });
   Apply(std::move(actions));
 }
 
@@ -259,16 +263,44 @@ void Links::OnClosed(Entry& entry, const Closure& closure) {
   entry.closing = true;
   if (news && closure.reason != ByeReason::kNone && IsRefusal(closure.reason)) {
     TellRefusal(entry, closure.by_peer, closure.reason, closure.message);
-  } else if (news && entry.uid.empty()) {
-    log::Debug("control stream ended", {{"peer", entry.target},
-                                        {"address", entry.link->address()},
-                                        {"reason", Name(closure.reason)},
-                                        {"detail", closure.message}});
+  }
+  if (news && entry.outbound && entry.uid.empty()) {
+    NoteFailure(entry, closure.reason, closure.message);
   }
   MeshActions actions;
   mesh_.OnClosed(Now(), id, closure.reason, closure.message, actions);
   entries_.erase(id);
   Apply(std::move(actions));
+}
+
+// One line when it begins to fail and when it fails in another way, not one per dial.
+void Links::NoteFailure(const Entry& entry, ByeReason reason, std::string_view message) {
+  // Two that dial at once: not a failure. The other stream is up or about to be.
+  if (reason == ByeReason::kSupersededStream) {
+    return;
+  }
+  const bool first = !failures_.contains(entry.target);
+  DialFailure& failure = failures_[entry.target];
+  if (!IsRefusal(reason) && (first || failure.reason != reason || failure.message != message)) {
+    log::Warn("peer cannot be reached", {{"peer", entry.target},
+                                         {"address", entry.link->address()},
+                                         {"reason", Name(reason)},
+                                         {"detail", message}});
+  }
+  failure.node_id = entry.target;
+  failure.address = entry.link->address();
+  failure.at = Now();
+  ++failure.count;
+  failure.reason = reason;
+  failure.message = std::string(message);
+}
+
+std::vector<DialFailure> Links::Failures() const {
+  std::vector<DialFailure> all;
+  for (const auto& [node_id, failure] : failures_) {
+    all.push_back(failure);
+  }
+  return all;
 }
 
 void Links::TellRefusal(const Entry& entry, bool by_peer, ByeReason reason, std::string_view message) {
@@ -345,6 +377,10 @@ void Links::DoClose(const MeshAction& action) {
   if (IsRefusal(action.reason)) {
     TellRefusal(entry, false, action.reason, action.message);
   }
+  const bool given_up = action.reason == ByeReason::kNone || IsRefusal(action.reason);
+  if (entry.outbound && entry.uid.empty() && given_up) {
+    NoteFailure(entry, action.reason, action.message);
+  }
 }
 
 void Links::DoUp(const MeshAction& action) {
@@ -354,6 +390,7 @@ void Links::DoUp(const MeshAction& action) {
   }
   Entry& entry = *found->second;
   entry.uid = action.uid;
+  failures_.erase(action.node_id);
   const bool inserted = !peers_.contains(action.uid);
   PeerState& peer = peers_[action.uid];
   const bool again = peer.up;

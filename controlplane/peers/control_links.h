@@ -63,10 +63,20 @@ struct Refusal {
   std::string message;
 };
 
+// Why a target is not linked, as its last dial ended; forgotten when it comes up or is no target any more.
+struct DialFailure {
+  std::string node_id;
+  std::string address;
+  Instant at;
+  int count = 0;  // in a row
+  ByeReason reason = ByeReason::kNone;
+  std::string message;
+};
+
 struct LinksCallbacks {
   // Fills in our Hello; wall_unix_ms, heartbeat_interval_ms and dialled_node_id are filled in here.
   absl::AnyInvocable<void(v1::Hello&)> hello;
-  // `outbound`: we dialled. Protocol, cluster, label, duplicate ids are its business; FULL, WRONG_NODE are ours.
+  // Judges only: a peer that is welcome is a peer when `up` says so. `outbound`: we dialled. Protocol, cluster, label, duplicate ids are its business; FULL, WRONG_NODE are ours.
   absl::AnyInvocable<Admission(const v1::Hello&, bool outbound)> admit;
   // Also when another stream took over from one that was up; `hello` may then be news.
   absl::AnyInvocable<void(const PeerState&)> up;
@@ -92,7 +102,8 @@ class Links final : public StreamAcceptor {
   Links(const Links&) = delete;
   Links& operator=(const Links&) = delete;
 
-  // Persisted roster and those whom gossip sees alive. Who is missing here keeps a stream that is up.
+  // Persisted roster, then those whom gossip sees alive; the first 15 others count. Who is missing here keeps a stream
+  // that is up.
   void SetTargets(const std::vector<Target>& targets);
   void DialNow(std::string_view node_id);
 
@@ -111,6 +122,7 @@ class Links final : public StreamAcceptor {
   // Up and lately gone; valid until the next turn of the loop.
   const PeerState* Find(std::string_view uid) const;
   std::vector<const PeerState*> Peers() const;
+  std::vector<DialFailure> Failures() const;
   size_t up_count() const { return mesh_.up_count(); }
   // Streams whose end has not been seen yet, closing ones included.
   size_t stream_count() const { return entries_.size(); }
@@ -137,6 +149,7 @@ class Links final : public StreamAcceptor {
   void DoUp(const MeshAction& action);
   void DoDown(const MeshAction& action);
   void TellRefusal(const Entry& entry, bool by_peer, ByeReason reason, std::string_view message);
+  void NoteFailure(const Entry& entry, ByeReason reason, std::string_view message);
   void ForgetOldest();
   void OnTimer();
   void OnHeartbeatTimer();
@@ -150,6 +163,7 @@ class Links final : public StreamAcceptor {
   Mesh mesh_;
   std::map<LinkId, std::unique_ptr<Entry>> entries_;
   std::map<std::string, PeerState, std::less<>> peers_;  // by uid
+  std::map<std::string, DialFailure, std::less<>> failures_;  // by node id, targets only
   std::deque<MeshAction> todo_;
   bool applying_ = false;
   std::unique_ptr<v1::Heartbeat> heartbeat_;

@@ -111,7 +111,8 @@ void Mesh::SetTargets(Instant now, const std::vector<Target>& targets, MeshActio
   std::map<std::string, Dial, std::less<>> old = std::move(dials_);
   dials_.clear();
   for (const Target& target : targets) {
-    if (target.node_id.empty() || target.node_id == config_.node_id || dials_.contains(target.node_id)) {
+    if (target.node_id.empty() || target.node_id == config_.node_id || dials_.contains(target.node_id) ||
+        dials_.size() >= config_.peers_max) {
       continue;
     }
     Dial& dial = dials_[target.node_id];

@@ -7,6 +7,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include "aurora/v1/sync.grpc.pb.h"
+#include "controlplane/peers/control_grpc_log.h"
 #include "controlplane/peers/control_stream.h"
 #include "shared/uv/tcp.h"
 
@@ -108,6 +109,7 @@ ControlServer::ControlServer(std::unique_ptr<State> state) : state_(std::move(st
 
 absl::StatusOr<std::unique_ptr<ControlServer>> ControlServer::Open(const Options& options,
                                                                    StreamAcceptor& acceptor) {
+  RouteGrpcLog();
   const std::string where = options.listen.ToString();
   // gRPC says only that it failed; the probe says why.
   AURORA_RETURN_IF_ERROR(WithContext("cluster.sync_bind_addr " + where,

@@ -340,6 +340,20 @@ TEST_CASE("a sixteenth peer is refused, and a member that is away keeps its plac
   CHECK(a.mesh.up_count() == 15);
 }
 
+TEST_CASE("targets beyond the fifteenth are strangers: neither dialled nor given a place") {
+  Driver a("a");
+  std::vector<Target> targets;
+  for (int i = 0; i < 17; ++i) {
+    targets.push_back(To("m" + std::to_string(i)));
+  }
+  const MeshActions dials = a.Targets(At(0), targets);
+  CHECK(dials.size() == 15);
+  CHECK(std::none_of(dials.begin(), dials.end(),
+                     [](const MeshAction& dial) { return dial.node_id == "m15" || dial.node_id == "m16"; }));
+  const LinkId inbound = a.Accept(At(1));
+  CHECK(a.Hello(At(1), inbound, Peer("m16")).at(0).reason == ByeReason::kFull);
+}
+
 TEST_CASE("a stream from the peer's next life replaces the old one, whoever dialled") {
   for (const std::string self : {"a", "z"}) {
     Driver node(self);

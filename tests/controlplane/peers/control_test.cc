@@ -173,6 +173,9 @@ TEST_CASE("a refusal's reason reaches both sides, whichever side refuses, and is
   CHECK(refuser.refusals[0].node_id == refused.id);
   CHECK(refused.WasRefused(reason, true));
   CHECK(refused.refusals[0].message == "because of a test");
+  REQUIRE(a.links->Failures().size() == 1);
+  CHECK(a.links->Failures()[0].reason == reason);
+  CHECK(a.links->Failures()[0].message == "because of a test");
   a.links->DialNow("b");
   RunFor(loop, Duration::Millis(500));
   CHECK(refuser.refusals.size() == 1);
@@ -244,6 +247,10 @@ TEST_CASE("an alive event ends the wait") {
   b.reset();
   a.links->SetTargets({target});
   RunFor(loop, Duration::Seconds(3));  // the next wait is above one second
+  REQUIRE(a.links->Failures().size() == 1);
+  CHECK(a.links->Failures()[0].node_id == "b");
+  CHECK(a.links->Failures()[0].count >= 3);
+  CHECK_THAT(a.links->Failures()[0].message, Catch::Contains("refused"));
   Node::Options options;
   options.port = port;
   Node again(loop, "b", options);
@@ -251,6 +258,7 @@ TEST_CASE("an alive event ends the wait") {
   a.links->DialNow("b");
   REQUIRE(RunUntil(loop, [&] { return LinkedBothWays(a, again); }));
   CHECK(uv::Loop::Now() - back < Duration::Millis(900));
+  CHECK(a.links->Failures().empty());
 }
 
 TEST_CASE("gossip calling a peer failed does not close its stream") {
@@ -419,6 +427,70 @@ TEST_CASE("a peer that does not read is parted from when the queue is full") {
   // Not even the Bye gets out: the call is cancelled.
   CHECK(RunUntil(loop, [&] { return a.links->stream_count() == 0; }));
   enough.set_value();
+}
+
+// A wire between two nodes that can be cut without a word: bytes then vanish.
+class Relay final : public uv::ListenerObserver {
+ public:
+  Relay(uv::Loop& loop, uint16_t target) : loop_(loop), target_(target) {
+    auto opened = uv::TcpListener::Open(loop, {}, this);
+    REQUIRE(opened.ok());
+    listener_ = *std::move(opened);
+  }
+  uint16_t port() const { return listener_->port(); }
+  void Cut() { cut_ = true; }
+
+  void OnAccept(std::unique_ptr<uv::TcpStream> stream) override {
+    auto far = std::make_unique<uv::TcpStream>(loop_);
+    const auto address = uv::ParseIp("127.0.0.1", target_);
+    REQUIRE(address.ok());
+    REQUIRE(far->Connect(*address) == 0);
+    sides_.push_back(std::make_unique<Side>(*this, *far));
+    stream->SetObserver(sides_.back().get());
+    sides_.push_back(std::make_unique<Side>(*this, *stream));
+    far->SetObserver(sides_.back().get());
+    stream->StartRead();
+    streams_.push_back(std::move(far));
+    streams_.push_back(std::move(stream));
+  }
+
+ private:
+  struct Side final : uv::StreamObserver {
+    Side(Relay& owner, uv::TcpStream& other) : relay(owner), to(other) {}
+    void OnConnected(int error) override {
+      REQUIRE(error == 0);
+      relay.streams_.at(0)->StartRead();
+    }
+    void OnData(std::span<char> bytes) override {
+      if (!relay.cut_) {
+        to.Write(std::string(bytes.data(), bytes.size()));
+      }
+    }
+    void OnEof() override {}
+    void OnStreamError(int /*error*/) override {}
+    Relay& relay;
+    uv::TcpStream& to;
+  };
+
+  uv::Loop& loop_;
+  const uint16_t target_;
+  std::unique_ptr<uv::TcpListener> listener_;
+  bool cut_ = false;
+  std::vector<std::unique_ptr<Side>> sides_;
+  std::vector<std::unique_ptr<uv::TcpStream>> streams_;
+};
+
+TEST_CASE("a peer that is gone without a word is noticed by both ends within 16 s") {
+  uv::Loop loop;
+  Node a(loop, "a");
+  Node b(loop, "b");
+  Relay relay(loop, b.server->port());
+  a.links->SetTargets({{"b", "", "127.0.0.1:" + std::to_string(relay.port())}});
+  REQUIRE(RunUntil(loop, [&] { return LinkedBothWays(a, b); }));
+  a.links->SetTargets({});
+  relay.Cut();
+  CHECK(RunUntil(loop, [&] { return !a.downs.empty() && !b.downs.empty(); }, Duration::Seconds(16)));
+  CHECK(a.links->up_count() + b.links->up_count() == 0);
 }
 
 TEST_CASE("a taken port is told as such, and free again it serves") {
