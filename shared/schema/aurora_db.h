@@ -23,6 +23,7 @@ inline constexpr int64_t kAuroraVersion = 1;
 
 // Keys of `meta`.
 inline constexpr std::string_view kMetaNodeUid = "node_uid";     // 32 hex digits
+inline constexpr std::string_view kMetaClusterId = "cluster_id"; // absent: fresh; election.db has it first
 inline constexpr std::string_view kMetaHlcMark = "hlc_mark_ms";  // decimal
 // "epoch:first_seq" decimal, comma separated, the newest last; at most 64.
 inline constexpr std::string_view kMetaEpochs = "epochs";
