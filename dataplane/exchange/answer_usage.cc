@@ -1,6 +1,4 @@
 // The answer's bytes on their way through: whole events forwarded at once, usage read from what passes.
-#include <cstring>
-
 #include "dataplane/exchange/state.h"
 #include "dataplane/llm/usage.h"
 
@@ -14,7 +12,7 @@ std::string_view LeftOver(std::string_view raw) { return raw.substr(0, raw.front
 
 // False when the event is the usage chunk that only we asked for.
 bool Exchange::State::KeepEvent(std::string_view raw) {
-  if (!answer.metered || ::memmem(raw.data(), raw.size(), "\"usage\"", 7) == nullptr) {
+  if (!answer.metered || !llm::MayReportUsage(raw)) {
     return true;
   }
   char* scratch = ctx.arena->Allocate(raw.size());
@@ -22,7 +20,7 @@ bool Exchange::State::KeepEvent(std::string_view raw) {
   if (event.data.data() < scratch || event.data.data() >= scratch + raw.size()) {
     ctx.arena->ShrinkTo(scratch);  // one line, read in place
   }
-  llm::ExtractUsage(ctx.tools->json, event.data, record.tokens);
+  llm::ExtractUsage(event.data, record.tokens);
   return !(attempt.injected && llm::IsUsageOnlyChunk(event.data));
 }
 
@@ -75,13 +73,13 @@ void Exchange::State::FlushCarry(Outbox& out) {
     }
     return;
   }
-  llm::ExtractUsage(ctx.tools->json, rest, record.tokens);
+  llm::ExtractUsage(rest, record.tokens);
 }
 
 // A JSON answer that is whole in one read is searched in place; of others the end is kept.
 void Exchange::State::CollectUsage(std::string_view bytes) {
   if (answer.has_length && answer.carry.empty() && bytes.size() == answer.length_left) {
-    llm::ExtractUsage(ctx.tools->json, bytes, record.tokens);
+    llm::ExtractUsage(bytes, record.tokens);
     return;
   }
   if (bytes.size() >= kUsageTailBytes) {

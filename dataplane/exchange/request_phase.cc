@@ -1,5 +1,6 @@
 // ReadHead, Authenticate, Admit: from a parsed head to a body that is whole.
 #include <algorithm>
+#include <array>
 
 #include "dataplane/exchange/state.h"
 #include "shared/http/encoder.h"
@@ -55,18 +56,24 @@ bool Forwards(const http::Header& header) {
   }
 }
 
+// Eight hexadecimal digits of 32 bits at once, the lowest nibble first.
+uint64_t HexDigits(uint32_t bits) {
+  uint64_t x = bits;
+  x = (x | x << 16) & 0x0000ffff0000ffff;
+  x = (x | x << 8) & 0x00ff00ff00ff00ff;
+  x = (x | x << 4) & 0x0f0f0f0f0f0f0f0f;
+  const uint64_t letters = ((x + 0x0606060606060606) >> 4) & 0x0101010101010101;
+  return x + 0x3030303030303030 + letters * ('a' - '9' - 1);
+}
+
 void WriteRequestId(Rng& rng, model::FixedString<64>& out) {
-  constexpr char kHex[] = "0123456789abcdef";
-  char text[32];
-  uint64_t word = 0;
-  for (size_t i = 0; i < sizeof text; ++i) {
-    if (i % 16 == 0) {
-      word = rng.Next();
-    }
-    text[i] = kHex[word & 15];
-    word >>= 4;
+  std::array<uint64_t, 4> text;
+  for (size_t i = 0; i < text.size(); i += 2) {
+    const uint64_t word = rng.Next();
+    text[i] = HexDigits(static_cast<uint32_t>(word));
+    text[i + 1] = HexDigits(static_cast<uint32_t>(word >> 32));
   }
-  out = std::string_view(text, sizeof text);
+  out = std::string_view(reinterpret_cast<const char*>(text.data()), sizeof text);
 }
 
 }  // namespace

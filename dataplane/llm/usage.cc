@@ -1,14 +1,17 @@
 #include "dataplane/llm/usage.h"
 
+#include <algorithm>
+#include <bit>
 #include <cstring>
 
-#include "dataplane/llm/json_impl.h"
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 namespace aurora::llm {
 namespace {
 
 constexpr std::string_view kUsage = "\"usage\"";
-constexpr simdjson::error_code kOk = simdjson::SUCCESS;
 
 bool IsSpace(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
 
@@ -19,24 +22,36 @@ size_t SkipSpace(std::string_view s, size_t pos) {
   return pos;
 }
 
-// The end of the object that begins at `pos`, or npos. Usage objects are small: a byte loop will do.
-size_t ObjectEnd(std::string_view s, size_t pos) {
-  int depth = 0;
-  bool in_string = false;
-  for (; pos < s.size(); ++pos) {
-    const char c = s[pos];
-    if (in_string) {
-      if (c == '\\') {
-        ++pos;
-      } else if (c == '"') {
-        in_string = false;
+bool IsUsageAt(std::string_view s, size_t pos) { return s.compare(pos, kUsage.size(), kUsage) == 0; }
+
+// The last `"usage"` that begins before `end`, or npos. From the back, where answers report it.
+size_t FindLastUsageKey(std::string_view s, size_t end) {
+  if (s.size() < kUsage.size()) {
+    return std::string_view::npos;
+  }
+  end = std::min(end, s.size() - kUsage.size() + 1);
+#if defined(__SSE2__)
+  // Sixteen places at a time where `"u` begins; a place has kUsage.size() bytes, so one more can be read.
+  const __m128i quote = _mm_set1_epi8('"');
+  const __m128i u = _mm_set1_epi8('u');
+  while (end >= 16) {
+    const char* at = s.data() + end - 16;
+    const __m128i first = _mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)), quote);
+    const __m128i second = _mm_cmpeq_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at + 1)), u);
+    auto mask = static_cast<uint32_t>(_mm_movemask_epi8(_mm_and_si128(first, second)));
+    while (mask != 0) {
+      const auto bit = static_cast<size_t>(31 - std::countl_zero(mask));
+      if (IsUsageAt(s, end - 16 + bit)) {
+        return end - 16 + bit;
       }
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '{') {
-      ++depth;
-    } else if (c == '}' && --depth == 0) {
-      return pos + 1;
+      mask &= ~(1u << bit);
+    }
+    end -= 16;
+  }
+#endif
+  while (end > 0) {
+    if (IsUsageAt(s, --end)) {
+      return end;
     }
   }
   return std::string_view::npos;
@@ -52,52 +67,165 @@ struct Report {
   bool anthropic = false;
 };
 
-void Details(json::Value& value, std::string_view wanted, int64_t& out, bool& has) {
-  json::Object object;
-  if (value.get_object().get(object) != kOk) {
-    return;
+// Reads one usage object, byte by byte: it is small. What it does not know it steps over.
+class Reader {
+ public:
+  Reader(std::string_view text, size_t pos) : at_(text.data() + pos), end_(text.data() + text.size()) {}
+
+  // The object at the front. False when it is cut short or malformed.
+  bool Usage(Report& report) {
+    return Object([&](std::string_view key) { return Field(key, report); });
   }
-  for (auto item : object) {
-    std::string_view key;
-    json::Value member;
-    if (item.unescaped_key().get(key) != kOk || item.value().get(member) != kOk) {
-      return;
+
+ private:
+  bool Take(char c) {
+    Space();
+    if (at_ == end_ || *at_ != c) {
+      return false;
     }
+    ++at_;
+    return true;
+  }
+
+  void Space() {
+    while (at_ != end_ && IsSpace(*at_)) {
+      ++at_;
+    }
+  }
+
+  // The text between the quotes, escapes and all: no key of ours has one.
+  bool String(std::string_view& out) {
+    if (!Take('"')) {
+      return false;
+    }
+    const char* const begin = at_;
+    while (at_ != end_ && *at_ != '"') {
+      at_ += *at_ == '\\' && end_ - at_ > 1 ? 2 : 1;
+    }
+    if (at_ == end_) {
+      return false;
+    }
+    out = {begin, static_cast<size_t>(at_ - begin)};
+    ++at_;
+    return true;
+  }
+
+  template <class F>
+  bool Object(F&& member) {
+    if (!Take('{')) {
+      return false;
+    }
+    if (Take('}')) {
+      return true;
+    }
+    do {
+      std::string_view key;
+      if (!String(key) || !Take(':') || !member(key)) {
+        return false;
+      }
+    } while (Take(','));
+    return Take('}');
+  }
+
+  bool Skip() {
+    Space();
+    int depth = 0;
+    while (at_ != end_) {
+      const char c = *at_;
+      if (c == '"') {
+        std::string_view ignored;
+        if (!String(ignored)) {
+          return false;
+        }
+      } else if (c == '{' || c == '[') {
+        ++depth;
+        ++at_;
+      } else if (c == '}' || c == ']') {
+        if (depth == 0) {
+          return true;
+        }
+        --depth;
+        ++at_;
+      } else if (c == ',' && depth == 0) {
+        return true;
+      } else {
+        ++at_;
+      }
+    }
+    return false;
+  }
+
+  // A whole number that is not negative; anything else is stepped over.
+  bool Number(int64_t& out, bool& has) {
+    Space();
+    const char* const begin = at_;
     int64_t number = 0;
-    if (key == wanted && member.get_int64().get(number) == kOk && number >= 0) {
+    while (at_ != end_ && *at_ >= '0' && *at_ <= '9' && at_ - begin < 18) {
+      number = number * 10 + (*at_ - '0');
+      ++at_;
+    }
+    if (at_ != begin && at_ != end_ && (*at_ == ',' || *at_ == '}' || IsSpace(*at_))) {
       out = number;
       has = true;
     }
+    return Skip();
   }
-}
 
-void Number(json::Value& value, int64_t& out, bool& has) {
-  int64_t number = 0;
-  if (value.get_int64().get(number) == kOk && number >= 0) {
-    out = number;
-    has = true;
+  bool Details(std::string_view wanted, int64_t& out, bool& has) {
+    Space();
+    if (at_ == end_ || *at_ != '{') {
+      return Skip();
+    }
+    return Object([&](std::string_view key) { return key == wanted ? Number(out, has) : Skip(); });
   }
-}
 
-void Field(std::string_view key, json::Value& value, Report& report) {
-  model::TokenCounts& t = report.tokens;
-  if (key == "prompt_tokens" || key == "input_tokens") {
-    Number(value, t.input, report.has_input);
-  } else if (key == "completion_tokens" || key == "output_tokens") {
-    Number(value, t.output, report.has_output);
-  } else if (key == "prompt_tokens_details" || key == "input_tokens_details") {
-    Details(value, "cached_tokens", t.cached_input, report.has_cached);
-  } else if (key == "completion_tokens_details" || key == "output_tokens_details") {
-    Details(value, "reasoning_tokens", t.reasoning, report.has_reasoning);
-  } else if (key == "prompt_cache_hit_tokens") {
-    Number(value, t.cached_input, report.has_cached);
-  } else if (key == "cache_read_input_tokens") {
-    report.anthropic = true;
-    Number(value, t.cached_input, report.has_cached);
-  } else if (key == "cache_creation_input_tokens") {
-    report.anthropic = true;
-    Number(value, t.cache_creation_input, report.has_creation);
+  bool Field(std::string_view key, Report& report) {
+    model::TokenCounts& t = report.tokens;
+    if (key == "prompt_tokens" || key == "input_tokens") {
+      return Number(t.input, report.has_input);
+    }
+    if (key == "completion_tokens" || key == "output_tokens") {
+      return Number(t.output, report.has_output);
+    }
+    if (key == "prompt_tokens_details" || key == "input_tokens_details") {
+      return Details("cached_tokens", t.cached_input, report.has_cached);
+    }
+    if (key == "completion_tokens_details" || key == "output_tokens_details") {
+      return Details("reasoning_tokens", t.reasoning, report.has_reasoning);
+    }
+    if (key == "prompt_cache_hit_tokens") {
+      return Number(t.cached_input, report.has_cached);
+    }
+    if (key == "cache_read_input_tokens") {
+      report.anthropic = true;
+      return Number(t.cached_input, report.has_cached);
+    }
+    if (key == "cache_creation_input_tokens") {
+      report.anthropic = true;
+      return Number(t.cache_creation_input, report.has_creation);
+    }
+    return Skip();
   }
+
+  const char* at_;
+  const char* const end_;
+};
+
+// The last usage object that is whole.
+bool ReadLast(std::string_view text, Report& report) {
+  size_t end = text.size();
+  while ((end = FindLastUsageKey(text, end)) != std::string_view::npos) {
+    size_t pos = SkipSpace(text, end + kUsage.size());
+    if (pos >= text.size() || text[pos] != ':') {
+      continue;
+    }
+    pos = SkipSpace(text, pos + 1);
+    report = Report{};
+    if (pos < text.size() && text[pos] == '{' && Reader(text, pos).Usage(report)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 void Merge(const Report& report, model::TokenCounts& tokens) {
@@ -122,50 +250,14 @@ void Merge(const Report& report, model::TokenCounts& tokens) {
 
 }  // namespace
 
-std::string_view FindUsageObject(std::string_view text) {
-  std::string_view found;
-  size_t from = 0;
-  while (from < text.size()) {
-    const void* hit = ::memmem(text.data() + from, text.size() - from, kUsage.data(), kUsage.size());
-    if (hit == nullptr) {
-      break;
-    }
-    from = static_cast<size_t>(static_cast<const char*>(hit) - text.data()) + kUsage.size();
-    size_t pos = SkipSpace(text, from);
-    if (pos >= text.size() || text[pos] != ':') {
-      continue;
-    }
-    pos = SkipSpace(text, pos + 1);
-    if (pos >= text.size() || text[pos] != '{') {
-      continue;
-    }
-    const size_t end = ObjectEnd(text, pos);
-    if (end != std::string_view::npos) {
-      found = text.substr(pos, end - pos);
-      from = end;
-    }
-  }
-  return found;
+bool MayReportUsage(std::string_view text) {
+  return FindLastUsageKey(text, text.size()) != std::string_view::npos;
 }
 
-bool ExtractUsage(JsonParser& parser, std::string_view text, model::TokenCounts& tokens) {
-  const std::string_view usage = FindUsageObject(text);
-  if (usage.empty()) {
-    return false;
-  }
-  json::Document document;
-  json::Object object;
-  if (!json::Parse(parser, usage, document) || document.get_object().get(object) != kOk) {
-    return false;
-  }
+bool ExtractUsage(std::string_view text, model::TokenCounts& tokens) {
   Report report;
-  for (auto item : object) {
-    std::string_view key;
-    json::Value value;
-    if (item.unescaped_key().get(key) != kOk || item.value().get(value) != kOk) {
-      return false;
-    }
-    Field(key, value, report);
+  if (!ReadLast(text, report)) {
+    return false;
   }
   Merge(report, tokens);
   return true;
@@ -185,7 +277,8 @@ bool IsUsageOnlyChunk(std::string_view data) {
     }
     ++pos;
   }
-  return !FindUsageObject(data).empty();
+  Report report;
+  return ReadLast(data, report);
 }
 
 }  // namespace aurora::llm

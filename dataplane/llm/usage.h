@@ -8,19 +8,17 @@
 
 #include <string_view>
 
-#include "dataplane/llm/json_parser.h"
 #include "dataplane/model/usage_record.h"
 
 namespace aurora::llm {
 
-// The bytes of the last `"usage": {…}` object in `text`; "" when there is none that is complete.
-// An unescaped `"usage"` cannot occur inside a JSON string, so text need not be a whole document.
-std::string_view FindUsageObject(std::string_view text);
+// Whether `text` has the key at all: the cheap question before an event is read.
+bool MayReportUsage(std::string_view text);
 
-// Merges what `text` reports into `tokens`: a later report of a field replaces an earlier one, absent fields stay
-// (Anthropic reports input first and output last). True when a usage object was read.
-// Requires: kJsonPadding readable bytes after `text`.
-bool ExtractUsage(JsonParser& parser, std::string_view text, model::TokenCounts& tokens);
+// Merges what the last whole `"usage": {…}` object in `text` reports into `tokens`: a later report of a field replaces
+// an earlier one, absent fields stay (Anthropic reports input first and output last). True when there was one.
+// An unescaped `"usage"` cannot occur inside a JSON string, so text need not be a whole document.
+bool ExtractUsage(std::string_view text, model::TokenCounts& tokens);
 
 // Whether a stream event's data is the usage-only chunk that include_usage adds: `"choices":[]` with usage.
 bool IsUsageOnlyChunk(std::string_view data);

@@ -162,6 +162,12 @@ bool Decoder::LineMayBegin(char c) {
 }
 
 Decoder::Event Decoder::NextHead(std::string_view& in) {
+  if (scanned_ == 0 && stash_.empty()) {
+    if (const size_t size = ParseUsualHead(kind_, limits_, in, &scratch_->head); size > 0) {
+      in.remove_prefix(size);
+      return BeginBody();
+    }
+  }
   while (true) {
     const size_t before = stash_.size();
     size_t taken = in.size();
@@ -208,6 +214,11 @@ Decoder::Event Decoder::ParseHead(std::string_view bytes) {
   if (Error error; !http::ParseHead(kind_, limits_, bytes, &head, &error)) {
     return Fail(error.status, error.reason, error.text);
   }
+  return BeginBody();
+}
+
+Decoder::Event Decoder::BeginBody() {
+  Head& head = scratch_->head;
   if (no_body_ && kind_ == Kind::kResponse) {
     if (head.body == Head::Body::kUntilClose) {
       head.keep_alive = true;  // no body, so nothing the close would have to delimit

@@ -105,6 +105,7 @@ class Decoder {
   size_t ScanLines(std::string_view bytes);
   bool LineMayBegin(char c);
   Event ParseHead(std::string_view bytes);
+  Event BeginBody();
   Event Fail(int status, std::string_view reason, std::string_view text);
 
   const Kind kind_;

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "shared/http/text_scan.h"
+
 namespace aurora::http {
 namespace {
 
@@ -44,18 +46,6 @@ struct Decimal {
 
 }  // namespace
 
-void Buffer::Append(std::string_view bytes) {
-  if (bytes.empty()) {  // its data() may be null, which memcpy must not see
-    return;
-  }
-  if (bytes.size() > capacity_ - size_) {
-    overflow_ = true;
-    return;
-  }
-  std::memcpy(begin_ + size_, bytes.data(), bytes.size());
-  size_ += bytes.size();
-}
-
 void Buffer::AppendDecimal(uint64_t value) {
   Append(Decimal(value).view());
 }
@@ -67,8 +57,12 @@ void Buffer::Header(std::string_view name, std::string_view value) {
   }
   Append(name);
   Append(": ");
-  for (const char c : value) {
-    begin_[size_++] = IsControl(c) ? ' ' : c;
+  if (SkipText(value.data(), value.data() + value.size()) == value.data() + value.size()) {
+    Append(value);
+  } else {
+    for (const char c : value) {
+      begin_[size_++] = IsControl(c) ? ' ' : c;
+    }
   }
   Append(kCrlf);
 }

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,7 +19,14 @@ class Buffer {
  public:
   explicit Buffer(std::span<char> bytes) : begin_(bytes.data()), capacity_(bytes.size()) {}
 
-  void Append(std::string_view bytes);
+  void Append(std::string_view bytes) {
+    if (bytes.size() > capacity_ - size_) [[unlikely]] {
+      overflow_ = true;
+    } else if (!bytes.empty()) {  // its data() may be null, which memcpy must not see
+      std::memcpy(begin_ + size_, bytes.data(), bytes.size());
+      size_ += bytes.size();
+    }
+  }
   void AppendDecimal(uint64_t value);
   // "name: value\r\n", the value sanitised.
   void Header(std::string_view name, std::string_view value);

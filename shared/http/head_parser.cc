@@ -1,11 +1,13 @@
 #include "shared/http/head_parser.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include <llhttp/llhttp.h>
 
 #include "shared/http/encoder.h"
+#include "shared/http/head_lexer.h"
 
 namespace aurora::http {
 namespace {
@@ -195,11 +197,18 @@ bool DecideFraming(const Facts& facts, Head* head, Error* error) {
   return true;
 }
 
+constexpr std::array<bool, 256> kHostBytes = [] {
+  std::array<bool, 256> table{};
+  for (const char c : std::string_view("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                       "-._~%!$&'()*+;=:[]")) {
+    table[static_cast<unsigned char>(c)] = true;
+  }
+  return table;
+}();
+
 bool IsHostValue(std::string_view host) {
-  constexpr std::string_view kOthers = "-._~%!$&'()*+;=:[]";
-  return !host.empty() && std::all_of(host.begin(), host.end(), [&](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           kOthers.find(c) != std::string_view::npos;
+  return !host.empty() && std::all_of(host.begin(), host.end(), [](char c) {
+    return kHostBytes[static_cast<unsigned char>(c)];
   });
 }
 
@@ -312,6 +321,20 @@ void Clear(Head* head) {
 }
 
 }  // namespace
+
+size_t ParseUsualHead(Decoder::Kind kind, const Limits& limits, std::string_view bytes,
+                      Head* head) {
+  Clear(head);
+  const size_t size = LexHead(kind, limits, bytes, head);
+  if (size == 0) {
+    return 0;
+  }
+  Error error;
+  const bool ok = kind == Decoder::Kind::kRequest
+                      ? FinishRequest(limits, bytes.substr(0, size), head, &error)
+                      : FinishResponse(head, &error);
+  return ok ? size : 0;
+}
 
 bool ParseHead(Decoder::Kind kind, const Limits& limits, std::string_view bytes, Head* head,
                Error* error) {

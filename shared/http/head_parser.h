@@ -15,4 +15,8 @@ namespace aurora::http {
 bool ParseHead(Decoder::Kind kind, const Limits& limits, std::string_view bytes, Head* head,
                Error* error);
 
+// The same for a head at the front of `bytes`, if it is whole and as nearly all heads are: its size.
+// 0 = ScanLines and ParseHead must say what it is.
+size_t ParseUsualHead(Decoder::Kind kind, const Limits& limits, std::string_view bytes, Head* head);
+
 }  // namespace aurora::http

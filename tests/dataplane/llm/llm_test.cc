@@ -180,7 +180,6 @@ TEST_CASE("an event stream splits into the same events at every byte boundary an
 }
 
 TEST_CASE("token counts are read from every dialect's answers") {
-  JsonParser parser;
   const struct {
     std::string_view text;
     int64_t input, output, cached, creation, reasoning;
@@ -207,7 +206,7 @@ TEST_CASE("token counts are read from every dialect's answers") {
     INFO(c.text);
     const Padded text(c.text);
     model::TokenCounts t;
-    CHECK(ExtractUsage(parser, text.view(), t));
+    CHECK(ExtractUsage(text.view(), t));
     CHECK(t.input == c.input);
     CHECK(t.output == c.output);
     CHECK(t.cached_input == c.cached);
@@ -217,28 +216,48 @@ TEST_CASE("token counts are read from every dialect's answers") {
 }
 
 TEST_CASE("Anthropic's two usage events add up to one count") {
-  JsonParser parser;
   model::TokenCounts t;
   const Padded start(R"({"type":"message_start","message":{"usage":{"input_tokens":25,"cache_read_input_tokens":5,)"
                      R"("cache_creation_input_tokens":0,"output_tokens":1}}})");
   const Padded delta(R"({"type":"message_delta","delta":{},"usage":{"output_tokens":15}})");
-  CHECK(ExtractUsage(parser, start.view(), t));
-  CHECK(ExtractUsage(parser, delta.view(), t));
+  CHECK(ExtractUsage(start.view(), t));
+  CHECK(ExtractUsage(delta.view(), t));
   CHECK(t.input == 30);
   CHECK(t.output == 15);
   CHECK(t.cached_input == 5);
 }
 
 TEST_CASE("text without a whole usage object changes no count") {
-  JsonParser parser;
   for (const std::string_view s : {R"({"usage":null})", R"({"usage":{"prompt_tokens":5)", R"({"usage")", "",
                                    R"({"usage":[1]})", R"({"usage":{"prompt_tokens":-5}})"}) {
     const Padded text(s);
     model::TokenCounts t;
-    ExtractUsage(parser, text.view(), t);
+    ExtractUsage(text.view(), t);
     CHECK(t.input == 0);
     CHECK(t.output == 0);
   }
+}
+
+TEST_CASE("the last whole report counts, at any place and distance") {
+  for (size_t before = 0; before < 70; ++before) {
+    for (size_t after = 0; after < 40; ++after) {
+      model::TokenCounts t;
+      const std::string text = R"({"usage":{"prompt_tokens":1},")" + std::string(before, 'u') +
+                               R"(":0,"usage":{"prompt_tokens":2,"x":[{"a":"}\"]"}],"y":1.5e3,)"
+                               R"("completion_tokens": 3 }, "u":")" +
+                               std::string(after, '"');
+      REQUIRE(ExtractUsage(text, t));
+      REQUIRE(t.input == 2);
+      REQUIRE(t.output == 3);
+    }
+  }
+  model::TokenCounts t;
+  CHECK(ExtractUsage(R"({"usage":{"prompt_tokens":4,"completion_tokens":1.5}} {"usage":{"prompt_tokens":5)", t));
+  CHECK(t.input == 4);
+  CHECK(t.output == 0);
+  CHECK_FALSE(ExtractUsage(R"("usage":{"prompt_tokens" 5})", t));
+  CHECK_FALSE(MayReportUsage(R"({"usages":1,"user":"\"usage\"","usag":2})"));
+  CHECK(MayReportUsage(R"("usage")"));
 }
 
 TEST_CASE("only a chunk with no choice and a usage object is the usage-only chunk") {

@@ -52,10 +52,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     text[at] = 'x';
   }
   AURORA_CHECK(Split(text, text.size() + 1) == Split(text, 1 + data[0] % 16));
-  aurora::llm::JsonParser parser;
   aurora::model::TokenCounts tokens;
-  std::string padded = text + std::string(aurora::llm::kJsonPadding, '"');
-  aurora::llm::ExtractUsage(parser, std::string_view(padded).substr(0, text.size()), tokens);
+  aurora::llm::ExtractUsage(text, tokens);
   AURORA_CHECK(tokens.input >= 0 && tokens.output >= 0);
   return 0;
 }
