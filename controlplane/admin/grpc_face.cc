@@ -1,23 +1,26 @@
 #include "controlplane/admin/grpc_face.h"
 
-#include <cerrno>
+#include <atomic>
+#include <charconv>
 #include <chrono>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
+#include <map>
+#include <mutex>
+#include <optional>
 #include <utility>
 
+#include <grpcpp/alarm.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
+#include <grpcpp/resource_quota.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
+#include <grpcpp/server_posix.h>
 
 #include "aurora/v1/admin.grpc.pb.h"
-#include "shared/base/check.h"
+#include "controlplane/admin/own_socket.h"
 #include "shared/log/log.h"
+#include "shared/tls/context.h"
 #include "shared/uv/tcp.h"
 
 // Every unary method of the service: the override and its name in metrics come from one line.
@@ -37,16 +40,69 @@ namespace aurora::admin {
 namespace {
 
 constexpr int kMessageMax = 4 << 20;
+constexpr int kMetadataMax = 16 << 10;
+constexpr int kCallsPerConnection = 100;
+constexpr int kIdleMs = 300'000;
+constexpr int kHandshakeMs = 10'000;
+constexpr size_t kMemoryMax = size_t{128} << 20;
+constexpr unsigned kCertificateSeconds = 1;
 
 grpc::Status ToGrpc(const absl::Status& status) {
   return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
 }
 
+// An answer to a wrong token: late, so that guessing is slow. Deletes itself.
+class Refusal final : public grpc::ServerUnaryReactor {
+ public:
+  Refusal(grpc::Status status, std::atomic<size_t>* waiting)
+      : status_(std::move(status)), waiting_(waiting) {
+    alarm_.Set(std::chrono::system_clock::now() + std::chrono::microseconds(kLoginDelay.micros()),
+               [this](bool) { Finish(status_); });
+  }
+  void OnCancel() override { alarm_.Cancel(); }
+  void OnDone() override {
+    waiting_->fetch_sub(1);
+    delete this;
+  }
+
+ private:
+  const grpc::Status status_;
+  std::atomic<size_t>* const waiting_;
+  grpc::Alarm alarm_;
+};
+
+// Who is behind each descriptor of the unix socket. A number is taken again only after its
+// connection is closed, so the newest entry is the right one.
+class Peers {
+ public:
+  void Set(int fd, uid_t uid) {
+    const std::lock_guard lock(mutex_);
+    uid_of_[fd] = uid;
+  }
+  // `peer`: as gRPC names a connection made from a descriptor, "fd:12".
+  std::optional<uid_t> Find(std::string_view peer) const {
+    int fd = -1;
+    if (!peer.starts_with(kPrefix) ||
+        std::from_chars(peer.data() + kPrefix.size(), peer.data() + peer.size(), fd).ec !=
+            std::errc()) {
+      return std::nullopt;
+    }
+    const std::lock_guard lock(mutex_);
+    const auto found = uid_of_.find(fd);
+    return found == uid_of_.end() ? std::nullopt : std::optional(found->second);
+  }
+
+ private:
+  static constexpr std::string_view kPrefix = "fd:";
+  mutable std::mutex mutex_;
+  std::map<int, uid_t> uid_of_;
+};
+
 class Service final : public v1::AdminService::CallbackService {
  public:
-  // `token` null: whoever can open the socket may call.
-  Service(Handlers* handlers, const TokenCheck* token, CallCounts* counts)
-      : handlers_(handlers), token_(token), counts_(counts) {}
+  // `token` null: `peers` knows who calls.
+  Service(Handlers* handlers, const TokenCheck* token, CallCounts* counts, const Peers* peers)
+      : handlers_(handlers), token_(token), counts_(counts), peers_(peers) {}
 
 #define AURORA_OVERRIDE(name)                                                                    \
   grpc::ServerUnaryReactor* name(grpc::CallbackServerContext* context,                           \
@@ -60,8 +116,11 @@ class Service final : public v1::AdminService::CallbackService {
  private:
   absl::Status Admit(const grpc::CallbackServerContext& context, Caller* caller) const {
     if (token_ == nullptr) {
-      // The socket is 0600: its owner, or root.
-      caller->actor = "socket uid " + std::to_string(::getuid());
+      const std::optional<uid_t> uid = peers_->Find(context.peer());
+      if (!uid.has_value()) {
+        return PermissionDenied("who calls is not known");
+      }
+      caller->actor = "socket uid " + std::to_string(*uid);
       return absl::OkStatus();
     }
     caller->actor = "token";
@@ -72,16 +131,30 @@ class Service final : public v1::AdminService::CallbackService {
                              : std::string_view(found->second.data(), found->second.size()));
   }
 
+  grpc::ServerUnaryReactor* Refuse(const char* method, grpc::CallbackServerContext* context,
+                                   absl::Status why) {
+    if (absl::IsUnauthenticated(why)) {
+      if (delayed_.fetch_add(1) < kLoginsDelayed) {
+        counts_->Count(method, why.code());
+        return new Refusal(ToGrpc(why), &delayed_);
+      }
+      delayed_.fetch_sub(1);
+      why = ResourceExhausted(kTooManyLogins);
+    }
+    counts_->Count(method, why.code());
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    reactor->Finish(ToGrpc(why));
+    return reactor;
+  }
+
   template <class Request, class Response>
   grpc::ServerUnaryReactor* Serve(const char* method, grpc::CallbackServerContext* context,
                                   const Request& request, Response* response) {
-    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     Caller caller;
-    if (const absl::Status admitted = Admit(*context, &caller); !admitted.ok()) {
-      counts_->Count(method, admitted.code());
-      reactor->Finish(ToGrpc(admitted));
-      return reactor;
+    if (absl::Status admitted = Admit(*context, &caller); !admitted.ok()) {
+      return Refuse(method, context, std::move(admitted));
     }
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     handlers_->Handle(caller, request,
                       Reply<Response>([counts = counts_, method, reactor,
                                        response](absl::StatusOr<Response> answer) {
@@ -99,58 +172,46 @@ class Service final : public v1::AdminService::CallbackService {
   Handlers* const handlers_;
   const TokenCheck* const token_;
   CallCounts* const counts_;
+  const Peers* const peers_;
+  std::atomic<size_t> delayed_{0};  // refusals not yet told
 };
 
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
-  if (!in.is_open() || text.empty()) {
-    return InvalidArgument(path + ": cannot be read, or is empty");
-  }
-  return text;
-}
+namespace tls_api = grpc::experimental;
 
+// Looked at again every kCertificateSeconds: a renewed pair serves the next connections. A pair that
+// does not fit leaves the old one in force.
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> Credentials(
     const config::TlsFiles& files) {
   if (!files.enabled()) {
     return grpc::InsecureServerCredentials();
   }
-  grpc::SslServerCredentialsOptions tls;
-  grpc::SslServerCredentialsOptions::PemKeyCertPair pair;
-  AURORA_ASSIGN_OR_RETURN(pair.cert_chain, ReadFile(files.cert));
-  AURORA_ASSIGN_OR_RETURN(pair.private_key, ReadFile(files.key));
-  tls.pem_key_cert_pairs.push_back(std::move(pair));
-  return grpc::SslServerCredentials(tls);
+  // gRPC would say only that it failed.
+  AURORA_RETURN_IF_ERROR(WithContext(
+      "admin.tls", tls::ServerContext::Load(
+                       {.certificate_file = files.cert, .key_file = files.key})
+                       .status()));
+  tls_api::TlsServerCredentialsOptions options(
+      std::make_shared<tls_api::FileWatcherCertificateProvider>(files.key, files.cert,
+                                                                kCertificateSeconds));
+  options.watch_identity_key_cert_pairs();
+  options.set_cert_request_type(GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE);
+  return tls_api::TlsServerCredentials(options);
 }
 
 void Common(grpc::ServerBuilder& builder, Service* service) {
   builder.RegisterService(service);
   builder.SetMaxReceiveMessageSize(kMessageMax);
   builder.SetMaxSendMessageSize(kMessageMax);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataMax);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kCallsPerConnection);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleMs);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeMs);
+  // What a peer that is gone without a word holds is freed.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kIdleMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kHandshakeMs);
+  builder.SetResourceQuota(grpc::ResourceQuota("admin").Resize(kMemoryMax));
   // Two control planes on one port would share its calls without a word.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-}
-
-// The directory is ours to make; one that exists keeps its mode (the socket's own 0600 is what
-// guards it).
-absl::Status PrepareSocket(const std::string& path) {
-  if (path.size() >= sizeof(sockaddr_un::sun_path)) {
-    return InvalidArgument("admin.socket: " + path + " is longer than " +
-                           std::to_string(sizeof(sockaddr_un::sun_path) - 1) + " bytes");
-  }
-  const std::filesystem::path directory = std::filesystem::path(path).parent_path();
-  if (!directory.empty() && ::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
-    return InvalidArgument("admin.socket: cannot make " + directory.string() + ": " +
-                           std::strerror(errno));
-  }
-  struct stat found {};
-  if (::lstat(path.c_str(), &found) == 0) {
-    if (!S_ISSOCK(found.st_mode)) {
-      return InvalidArgument("admin.socket: " + path + " exists and is not a socket");
-    }
-    ::unlink(path.c_str());  // a predecessor's: the state directory's lock is ours
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -160,7 +221,8 @@ struct GrpcFace::State {
   std::unique_ptr<Service> socket_service;
   std::unique_ptr<grpc::Server> tcp;
   std::unique_ptr<grpc::Server> socket;
-  std::string socket_path;
+  Peers peers;
+  std::unique_ptr<OwnSocket> listener;  // hands what it accepts to `socket`
   int port = 0;
 
   absl::Status OpenTcp(const Options& options);
@@ -184,7 +246,8 @@ absl::Status GrpcFace::State::OpenTcp(const Options& options) {
                                      uv::TcpListener::Probe(listen.host, listen.port)));
   AURORA_ASSIGN_OR_RETURN(std::shared_ptr<grpc::ServerCredentials> credentials,
                           Credentials(options.admin.tls));
-  tcp_service = std::make_unique<Service>(options.handlers, options.token, options.counts);
+  tcp_service = std::make_unique<Service>(options.handlers, options.token, options.counts,
+                                          nullptr);
   grpc::ServerBuilder builder;
   Common(builder, tcp_service.get());
   builder.AddListeningPort(listen.ToString(), std::move(credentials), &port);
@@ -197,18 +260,18 @@ absl::Status GrpcFace::State::OpenTcp(const Options& options) {
 }
 
 absl::Status GrpcFace::State::OpenSocket(const Options& options) {
-  AURORA_RETURN_IF_ERROR(PrepareSocket(options.admin.socket));
-  socket_service = std::make_unique<Service>(options.handlers, nullptr, options.counts);
+  socket_service = std::make_unique<Service>(options.handlers, nullptr, options.counts, &peers);
   grpc::ServerBuilder builder;
   Common(builder, socket_service.get());
-  builder.AddListeningPort("unix:" + options.admin.socket, grpc::InsecureServerCredentials());
-  const mode_t old = ::umask(0177);  // 0600 from its first instant
   socket = builder.BuildAndStart();
-  ::umask(old);
   if (socket == nullptr) {
-    return InvalidArgument("admin.socket: cannot listen on " + options.admin.socket);
+    return InvalidArgument("admin.socket: gRPC cannot serve it");
   }
-  socket_path = options.admin.socket;
+  AURORA_ASSIGN_OR_RETURN(
+      listener, OwnSocket::Open(options.admin.socket, options.socket_owner, [this](int fd, uid_t uid) {
+        peers.Set(fd, uid);
+        grpc::AddInsecureChannelFromFd(socket.get(), fd);
+      }));
   return absl::OkStatus();
 }
 
@@ -233,6 +296,7 @@ uint16_t GrpcFace::port() const {
 }
 
 void GrpcFace::Shutdown(Duration grace) {
+  state_->listener.reset();  // before the server it feeds
   const auto until = std::chrono::system_clock::now() + std::chrono::microseconds(grace.micros());
   for (std::unique_ptr<grpc::Server>* server : {&state_->tcp, &state_->socket}) {
     if (*server != nullptr) {
@@ -240,9 +304,6 @@ void GrpcFace::Shutdown(Duration grace) {
       (*server)->Wait();
       server->reset();
     }
-  }
-  if (!state_->socket_path.empty()) {
-    ::unlink(std::exchange(state_->socket_path, "").c_str());
   }
 }
 

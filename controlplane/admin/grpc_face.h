@@ -1,13 +1,18 @@
-// GrpcFace: aurora.v1.AdminService over TCP (token) and over the node's own unix socket (file
-// permissions). Source: proto/aurora/v1/admin.proto. Thread: Open, Shutdown and destruction on one
-// thread; calls run on gRPC's own. Bounds: messages up to 4 MiB. Errors: Open: InvalidArgument
-// (socket path, certificate files), AlreadyExists naming the taken port. Invariant: the socket is
-// 0600, in a directory made 0700; TCP is served only with a master key.
+// GrpcFace: aurora.v1.AdminService over TCP (token) and over the node's own unix socket (who its
+// peer is). Source: proto/aurora/v1/admin.proto; product contract, ports. Thread: Open, Shutdown and
+// destruction on one thread; calls run on gRPC's own. Bounds: messages up to 4 MiB, headers 16 KiB,
+// 100 calls a connection, five idle minutes; a wrong token is answered after kLoginDelay, and
+// kLoginsDelayed of them wait at most. Errors: Open: InvalidArgument (socket path, certificate
+// files), AlreadyExists naming the taken port. Invariant: only the socket's owner and root are
+// served on it (own_socket.h); TCP is served only with a master key; renewed certificates serve the
+// next connections.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
+
+#include <unistd.h>
 
 #include "controlplane/admin/call_counts.h"
 #include "controlplane/admin/handlers.h"
@@ -24,6 +29,7 @@ class GrpcFace {
     Handlers* handlers = nullptr;
     const TokenCheck* token = nullptr;
     CallCounts* counts = nullptr;
+    uid_t socket_owner = ::geteuid();  // who beside root may use the socket
   };
 
   static absl::StatusOr<std::unique_ptr<GrpcFace>> Open(const Options& options);

@@ -1,8 +1,11 @@
 #include "controlplane/admin/rest_call.h"
 
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_split.h"
 
 namespace aurora::admin::rest {
 namespace {
@@ -78,6 +81,30 @@ absl::StatusOr<std::string> PercentDecode(std::string_view text, bool plus_is_sp
       return InvalidArgument("a NUL byte is not allowed");
     }
     out.push_back(c);
+  }
+  return out;
+}
+
+absl::StatusOr<std::map<std::string, std::string>> ParseQuery(std::string_view query,
+                                                              std::string_view known) {
+  std::map<std::string, std::string> out;
+  const std::vector<std::string> names = absl::StrSplit(Absl(known), ' ', absl::SkipEmpty());
+  for (const absl::string_view piece : absl::StrSplit(Absl(query), '&', absl::SkipEmpty())) {
+    const std::string_view pair = Std(piece);
+    const size_t equals = std::min(pair.find('='), pair.size());
+    AURORA_ASSIGN_OR_RETURN(std::string name, PercentDecode(pair.substr(0, equals), true));
+    AURORA_ASSIGN_OR_RETURN(
+        std::string value,
+        PercentDecode(equals < pair.size() ? pair.substr(equals + 1) : std::string_view(),
+                            true));
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
+      return InvalidArgument(
+          name + ": unknown query parameter" +
+          (names.empty() ? " (there are none here)" : "; known here: " + std::string(known)));
+    }
+    if (!out.emplace(name, std::move(value)).second) {
+      return InvalidArgument(name + ": given twice");
+    }
   }
   return out;
 }

@@ -42,6 +42,10 @@ bool Matches(std::string_view pattern, std::string_view path, std::string_view* 
 // InvalidArgument for a '%' without two hex digits, or a NUL.
 absl::StatusOr<std::string> PercentDecode(std::string_view text, bool plus_is_space);
 
+// `known`: parameter names separated by spaces. InvalidArgument naming one that is unknown or twice.
+absl::StatusOr<std::map<std::string, std::string>> ParseQuery(std::string_view query,
+                                                              std::string_view known);
+
 struct Failure {
   int status;
   std::string_view type;

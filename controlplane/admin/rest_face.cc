@@ -1,40 +1,31 @@
 #include "controlplane/admin/rest_face.h"
 
-#include <algorithm>
-#include <map>
 #include <utility>
 #include <vector>
 
+#include <sys/stat.h>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/str_split.h"
 #include "controlplane/admin/rest_call.h"
+#include "shared/log/log.h"
+#include "shared/tls/context.h"
 #include "shared/uv/timer.h"
 
 namespace aurora::admin {
 namespace {
 
+constexpr Duration kCertificateLook = Duration::Seconds(1);
 constexpr std::string_view kPrefix = "/admin/api/v1/";
 
-absl::StatusOr<std::map<std::string, std::string>> ParseQuery(std::string_view query,
-                                                              std::string_view known) {
-  std::map<std::string, std::string> out;
-  const std::vector<std::string> names = absl::StrSplit(Absl(known), ' ', absl::SkipEmpty());
-  for (const absl::string_view piece : absl::StrSplit(Absl(query), '&', absl::SkipEmpty())) {
-    const std::string_view pair = Std(piece);
-    const size_t equals = std::min(pair.find('='), pair.size());
-    AURORA_ASSIGN_OR_RETURN(std::string name, rest::PercentDecode(pair.substr(0, equals), true));
-    AURORA_ASSIGN_OR_RETURN(
-        std::string value,
-        rest::PercentDecode(equals < pair.size() ? pair.substr(equals + 1) : std::string_view(),
-                            true));
-    if (std::find(names.begin(), names.end(), name) == names.end()) {
-      return InvalidArgument(
-          name + ": unknown query parameter" +
-          (names.empty() ? " (there are none here)" : "; known here: " + std::string(known)));
-    }
-    if (!out.emplace(name, std::move(value)).second) {
-      return InvalidArgument(name + ": given twice");
+// Differs once a file is another or was written.
+std::string StampOf(const config::TlsFiles& files) {
+  std::string out;
+  for (const std::string* path : {&files.cert, &files.key}) {
+    struct stat s {};
+    if (::stat(path->c_str(), &s) == 0) {
+      out += std::to_string(s.st_ino) + ' ' + std::to_string(s.st_size) + ' ' +
+             std::to_string(s.st_mtim.tv_sec) + '.' + std::to_string(s.st_mtim.tv_nsec) + ';';
     }
   }
   return out;
@@ -49,7 +40,14 @@ bool IsJson(std::string_view content_type) {
 
 struct RestFace::State {
   State(uv::Loop& l, uv::Mailbox& m, Options o)
-      : loop(l), mailbox(m), options(std::move(o)), timer(l, [this] { AnswerDelayed(); }) {}
+      : loop(l),
+        mailbox(m),
+        options(std::move(o)),
+        timer(l, [this] { AnswerDelayed(); }),
+        certificate_timer(l, [this] { RenewCertificate(); }) {}
+
+  absl::Status LoadCertificate();
+  void RenewCertificate();
 
   void Handle(const httpd::Request& request, const httpd::Responder& responder);
   void Refuse(const absl::Status& status, const httpd::Responder& responder);
@@ -70,7 +68,30 @@ struct RestFace::State {
   Options options;
   std::vector<Delayed> delayed;  // by due
   uv::Timer timer;
+  httpd::Server* server = nullptr;
+  std::string certificate_stamp;
+  uv::Timer certificate_timer;
 };
+
+absl::Status RestFace::State::LoadCertificate() {
+  certificate_stamp = StampOf(options.tls);
+  auto context = tls::ServerContext::Load(
+      {.certificate_file = options.tls.cert, .key_file = options.tls.key});
+  AURORA_RETURN_IF_ERROR(WithContext("admin.tls", context.status()));
+  server->SetCertificate(*std::move(context));
+  return absl::OkStatus();
+}
+
+void RestFace::State::RenewCertificate() {
+  if (StampOf(options.tls) == certificate_stamp) {
+    return;
+  }
+  if (const absl::Status status = LoadCertificate(); status.ok()) {
+    log::Info("certificate reloaded", {{"file", options.tls.cert}});
+  } else {
+    log::Error("certificate not reloaded; the old one stays", {{"error", status}});
+  }
+}
 
 // A wrong token waits for its answer; right ones never wait behind it.
 void RestFace::State::Refuse(const absl::Status& status, const httpd::Responder& responder) {
@@ -83,7 +104,7 @@ void RestFace::State::Refuse(const absl::Status& status, const httpd::Responder&
   if (delayed.size() >= kLoginsDelayed) {
     responder.Send(rest::ErrorResponse(
         {429, "rate_limit_error", "too_many_failed_logins"},
-        "too many requests with a wrong admin token; try again in a second", ""));
+        kTooManyLogins, ""));
     return;
   }
   delayed.push_back({uv::Loop::Now() + kLoginDelay, responder, std::move(response)});
@@ -150,7 +171,7 @@ void RestFace::State::Dispatch(const rest::Route& route, std::string_view captur
                                        "send the body as Content-Type: application/json", ""));
     return;
   }
-  auto query = ParseQuery(request.query, route.query);
+  auto query = rest::ParseQuery(request.query, route.query);
   auto id = rest::PercentDecode(captured, false);
   if (!query.ok() || !id.ok()) {
     responder.Send(Error(!query.ok() ? query.status() : id.status()));
@@ -192,6 +213,12 @@ absl::StatusOr<std::unique_ptr<RestFace>> RestFace::Open(uv::Loop& loop, uv::Mai
     return WithContext("admin.rest_listen", server.status());
   }
   face->server_ = *std::move(server);
+  State& state = *face->state_;
+  state.server = face->server_.get();
+  if (state.options.tls.enabled()) {
+    AURORA_RETURN_IF_ERROR(state.LoadCertificate());
+    state.certificate_timer.StartRepeating(kCertificateLook);
+  }
   return face;
 }
 

@@ -1,9 +1,9 @@
 // RestFace: the admin API as JSON over HTTP, below /admin/api/v1/.
 // Source: product contract, admin REST. Thread: the control loop's; replies come back to it through
 // the Mailbox. Units: bodies up to 1 MiB. Errors: {"error":{"type","message","param","code"}};
-// Open: as httpd::Server, naming the port. Invariant: nothing is answered without the token but the
-// request for one; a wrong token costs its sender kLoginDelay. Requires: the mailbox and handlers
-// outlive every reply; destroy on the loop's thread.
+// Open: as httpd::Server, naming the port; a certificate that does not load. Invariant: nothing is
+// answered without the token but the request for one; a wrong token costs its sender kLoginDelay.
+// Requires: the mailbox and handlers outlive every reply; destroy on the loop's thread.
 #pragma once
 
 #include <functional>
@@ -18,10 +18,6 @@
 
 namespace aurora::admin {
 
-inline constexpr Duration kLoginDelay = Duration::Millis(300);
-// More wrong tokens than this waiting for their answer: 429 at once.
-inline constexpr size_t kLoginsDelayed = 64;
-
 class RestFace {
  public:
   struct Options {
@@ -29,6 +25,7 @@ class RestFace {
     Handlers* handlers = nullptr;
     const TokenCheck* token = nullptr;
     std::function<bool()> store_open;
+    config::TlsFiles tls;  // served with when set; looked at again every second
   };
 
   static absl::StatusOr<std::unique_ptr<RestFace>> Open(uv::Loop& loop, uv::Mailbox& mailbox,

@@ -8,10 +8,18 @@
 #include <string_view>
 
 #include "shared/base/status.h"
+#include "shared/base/time.h"
 #include "shared/crypto/secret.h"
 #include "shared/crypto/sha256.h"
 
 namespace aurora::admin {
+
+// A wrong token costs its sender this long; right ones never wait behind it.
+inline constexpr Duration kLoginDelay = Duration::Millis(300);
+// More of them waiting for their answer on one face: refused at once.
+inline constexpr size_t kLoginsDelayed = 64;
+inline constexpr std::string_view kTooManyLogins =
+    "too many requests with a wrong admin token; try again in a second";
 
 class TokenCheck {
  public:

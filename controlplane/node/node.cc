@@ -229,13 +229,6 @@ admin::Deps Node::Impl::HandlerDeps() {
 
 absl::Status Node::Impl::OpenFaces() {
   const config::HostPort& rest = config_.admin.rest_listen;
-  // admin.tls is gRPC's; the REST server speaks none.
-  if (!config::IsLoopbackHost(rest.host) && !config_.admin.allow_insecure) {
-    return InvalidArgument(
-        "admin.rest_listen = " + rest.ToString() +
-        " would send the admin token in clear: use a loopback address behind a TLS proxy, or set "
-        "admin.allow_insecure = true");
-  }
   AURORA_ASSIGN_OR_RETURN(
       ops_, TakeOver([&] {
         return OpsServer::Open(loop_, mailbox_, config_.metrics.controlplane_listen,
@@ -248,6 +241,7 @@ absl::Status Node::Impl::OpenFaces() {
                             options.handlers = handlers_.get();
                             options.token = &token_;
                             options.store_open = [this] { return StoreOpen(); };
+                            options.tls = config_.admin.tls;
                             return admin::RestFace::Open(loop_, mailbox_, std::move(options));
                           }));
   AURORA_ASSIGN_OR_RETURN(

@@ -288,6 +288,9 @@ std::string PrintConfig(const Config& config) {
 }
 
 bool Admin::ForwardOn(const HostPort& server_listen) const {
+  if (tls.enabled()) {
+    return false;  // it would go on in clear, or to a certificate of another name
+  }
   return on_proxy_port == OnProxyPort::kTrue ||
          (on_proxy_port == OnProxyPort::kAuto && IsLoopbackHost(server_listen.host));
 }

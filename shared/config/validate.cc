@@ -4,6 +4,7 @@
 #include "shared/base/status.h"
 #include "shared/config/loading.h"
 #include "shared/crypto/encoding.h"
+#include "shared/tls/context.h"
 
 namespace aurora::config {
 namespace {
@@ -48,9 +49,9 @@ void CheckPorts(Loading& loading) {
   }
 }
 
-void CheckFile(Loading& loading, std::string_view key, const std::string& path) {
+bool CheckFile(Loading& loading, std::string_view key, const std::string& path) {
   if (path.empty()) {
-    return;
+    return true;
   }
   const absl::StatusOr<std::string> text = ReadFile(path, kMaxConfigBytes);
   if (!text.ok()) {
@@ -58,6 +59,7 @@ void CheckFile(Loading& loading, std::string_view key, const std::string& path) 
                    "cannot be read: " + std::string(Std(text.status().message())) +
                        ", want a readable PEM file");
   }
+  return text.ok();
 }
 
 void CheckTls(Loading& loading, const std::string& prefix, const TlsFiles& tls, bool read) {
@@ -70,9 +72,17 @@ void CheckTls(Loading& loading, const std::string& prefix, const TlsFiles& tls, 
   }
   // The other process may be the only one that can see these files.
   if (read) {
-    CheckFile(loading, cert, tls.cert);
-    CheckFile(loading, key, tls.key);
+    const bool cert_read = CheckFile(loading, cert, tls.cert);
+    const bool key_read = CheckFile(loading, key, tls.key);
     CheckFile(loading, prefix + ".ca", tls.ca);
+    if (tls.enabled() && cert_read && key_read) {
+      const auto pair = tls::ServerContext::Load({.certificate_file = tls.cert, .key_file = tls.key});
+      if (!pair.ok()) {
+        loading.Refuse(cert, tls.cert,
+                       "is no certificate of " + key + ": " + std::string(Std(pair.status().message())) +
+                           ", want a PEM chain and its private key");
+      }
+    }
   }
 }
 
@@ -90,6 +100,11 @@ void CheckAdmin(Loading& loading) {
             "admin.tls.key, or admin.allow_insecure = true");
       }
     }
+  }
+  if (admin.tls.enabled() && admin.on_proxy_port == OnProxyPort::kTrue) {
+    loading.Refuse("admin.on_proxy_port", "true",
+                   "is not allowed with admin.tls, the proxy speaks to the admin API in clear: want "
+                   "false, and admin.rest_listen for who needs it");
   }
   for (const char c : admin.master_key.Reveal()) {
     if (c <= ' ' || c > '~') {

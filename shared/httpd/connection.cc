@@ -10,6 +10,7 @@ namespace {
 
 constexpr size_t kUnsentMax = size_t{1} << 20;
 constexpr Duration kLinger = Duration::Seconds(2);
+constexpr size_t kPlaintextPiece = 16384;  // a TLS record's
 
 std::string Lower(std::string_view text) {
   std::string out(text);
@@ -32,11 +33,59 @@ Server::Connection::Connection(State& state, uint64_t id, std::unique_ptr<uv::Tc
       decoder_(http::Decoder::Kind::kRequest, state.limits, &state.scratch),
       timer_(state.loop, [this] { OnTimer(); }) {}
 
-void Server::Connection::Start() {
+bool Server::Connection::Start() {
+  if (state_.certificate != nullptr) {
+    auto session = tls::Session::Server(state_.certificate);
+    if (!session.ok()) {
+      return false;
+    }
+    tls_ = *std::move(session);
+  }
   stream_->SetObserver(this);
   stream_->NoDelay(true);
   stream_->StartRead();
-  ArmTimer();
+  if (tls_ != nullptr) {
+    timer_.Start(state_.options.head_timeout);
+  } else {
+    ArmTimer();
+  }
+  return true;
+}
+
+// Takes everything that is ready out of the session, then answers what it has to say.
+void Server::Connection::OnCiphertext(std::string_view bytes) {
+  tls_->FeedCiphertext(bytes);
+  const tls::Session::State state = tls_->Advance();
+  std::string plain;
+  while (tls_->ReadPlaintext(plain, kPlaintextPiece) > 0) {
+  }
+  if (std::string out; tls_->DrainCiphertext(out) > 0) {  // the handshake's, or an alert
+    stream_->Write(std::move(out));
+  }
+  if (state == tls::Session::State::kFailed) {
+    stream_->Shutdown();
+    Close();
+    return;
+  }
+  if (!plain.empty()) {
+    Process(plain);
+  }
+  if (phase_ != Phase::kClosed && tls_->state() == tls::Session::State::kPeerClosed &&
+      !client_done_) {
+    OnEof();
+  }
+}
+
+void Server::Connection::Send(std::string bytes) {
+  if (tls_ == nullptr) {
+    stream_->Write(std::move(bytes));
+    return;
+  }
+  std::string out;
+  if (tls_->WritePlaintext(bytes)) {
+    tls_->DrainCiphertext(out);
+    stream_->Write(std::move(out));
+  }
 }
 
 bool Server::Connection::idle() const {
@@ -65,7 +114,12 @@ bool Server::Connection::Blocked() const {
 }
 
 void Server::Connection::OnData(std::span<char> bytes) {
-  if (phase_ == Phase::kOpen) {
+  if (phase_ != Phase::kOpen) {
+    return;
+  }
+  if (tls_ != nullptr) {
+    OnCiphertext({bytes.data(), bytes.size()});
+  } else {
     Process({bytes.data(), bytes.size()});
   }
   // Otherwise the bytes are read only so that the client's FIN is seen.
@@ -191,7 +245,7 @@ void Server::Connection::Flush() {
     out += http::kContinue;
   }
   if (!out.empty()) {
-    stream_->Write(std::move(out));
+    Send(std::move(out));
   }
   if (close) {
     phase_ =
@@ -237,6 +291,12 @@ void Server::Connection::Finish() {
   phase_ = Phase::kLingering;
   decoder_.Reset();
   held_input_.clear();
+  if (tls_ != nullptr) {
+    tls_->Close();
+    if (std::string out; tls_->DrainCiphertext(out) > 0) {
+      stream_->Write(std::move(out));
+    }
+  }
   stream_->Shutdown();
   if (!client_done_) {
     stream_->StartRead();
@@ -281,6 +341,9 @@ void Server::Connection::OnDrained() {
 void Server::Connection::ArmTimer() {
   if (phase_ != Phase::kOpen && phase_ != Phase::kNoMoreRequests) {
     return;
+  }
+  if (tls_ != nullptr && tls_->state() == tls::Session::State::kHandshaking) {
+    return;  // Start's limit runs
   }
   if (!decoder_.idle() && phase_ == Phase::kOpen) {
     if (!std::exchange(timing_request_, true)) {

@@ -16,6 +16,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "shared/http/decoder.h"
 #include "shared/httpd/server.h"
+#include "shared/tls/session.h"
 #include "shared/uv/timer.h"
 
 namespace aurora::httpd {
@@ -33,6 +34,7 @@ struct Server::State {
   const http::Limits limits;
   http::HeadScratch scratch;
   std::shared_ptr<Responder::Link> link;
+  std::shared_ptr<tls::ServerContext> certificate;
   std::unique_ptr<uv::TcpListener> listener;
   absl::flat_hash_map<uint64_t, std::unique_ptr<Connection>> connections;
   absl::flat_hash_map<uint64_t, uint64_t> connection_of;  // by exchange id
@@ -46,7 +48,8 @@ class Server::Connection : public uv::StreamObserver {
  public:
   Connection(State& state, uint64_t id, std::unique_ptr<uv::TcpStream> stream);
 
-  void Start();
+  // False: no TLS session could be made.
+  bool Start();
   // The answer to one of this connection's exchanges.
   void Answer(uint64_t exchange_id, Response response);
   // No request in progress, no answer owed.
@@ -74,6 +77,8 @@ class Server::Connection : public uv::StreamObserver {
   void OnStreamError(int error) override;
   void OnDrained() override;
 
+  void OnCiphertext(std::string_view bytes);
+  void Send(std::string bytes);
   void Process(std::string_view in);
   void BeginRequest();
   void EndRequest();
@@ -91,6 +96,7 @@ class Server::Connection : public uv::StreamObserver {
   State& state_;
   const uint64_t id_;
   std::unique_ptr<uv::TcpStream> stream_;
+  std::unique_ptr<tls::Session> tls_;  // null: plain HTTP
   http::Decoder decoder_;
   uv::Timer timer_;
   Phase phase_ = Phase::kOpen;

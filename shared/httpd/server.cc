@@ -79,6 +79,10 @@ Server::~Server() {
   }
 }
 
+void Server::SetCertificate(std::shared_ptr<tls::ServerContext> certificate) {
+  state_->certificate = std::move(certificate);
+}
+
 uint16_t Server::port() const {
   return state_->listener == nullptr ? uint16_t{0} : state_->listener->port();
 }
@@ -94,7 +98,9 @@ void Server::OnAccept(std::unique_ptr<uv::TcpStream> stream) {
   const uint64_t id = state_->next_id++;
   auto& connection = state_->connections[id];
   connection = std::make_unique<Connection>(*state_, id, std::move(stream));
-  connection->Start();
+  if (!connection->Start()) {
+    state_->Close(id);
+  }
 }
 
 bool Server::Complete(uint64_t id, Response response) {

@@ -1,5 +1,6 @@
 // A small HTTP/1.1 server on a Loop for metrics, health and the admin REST: whole requests in,
-// whole responses out. Source: ours, over shared/http and shared/uv. Thread: the loop's.   Bounds:
+// whole responses out, over TLS where there is a certificate. Source: ours, over shared/http,
+// shared/tls and shared/uv. Thread: the loop's.   Bounds:
 // Options. Bodies over body_max are answered 413. Errors: malformed requests are answered and the
 // connection closed; nothing reaches the handler. Invariant: responses leave in the order of their
 // requests, whatever the order of completion; each Responder
@@ -16,6 +17,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "shared/http/message.h"
+#include "shared/tls/context.h"
 #include "shared/uv/loop.h"
 #include "shared/uv/tcp.h"
 
@@ -85,6 +87,9 @@ class Server : public uv::ListenerObserver {
 
   uint16_t port() const;
   size_t connection_count() const;
+
+  // From the next connection on: TLS with it (null: plain HTTP). A handshake has head_timeout.
+  void SetCertificate(std::shared_ptr<tls::ServerContext> certificate);
 
   // Stops accepting, closes idle connections, lets exchanges in progress answer (with Connection:
   // close), and calls `drained` (from the loop) when none is left. Destroying the server closes the

@@ -7,7 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "controlplane/admin/rest_call.h"
+#include "shared/tls/session.h"
 #include "tests/controlplane/admin/face_fixture.h"
+#include "tests/support/certs.h"
 
 namespace aurora::admin {
 namespace {
@@ -20,13 +22,14 @@ constexpr std::string_view kPropagation =
 
 class Rest {
  public:
-  explicit Rest(std::string_view master_key = testing::kMasterKey)
+  explicit Rest(std::string_view master_key = testing::kMasterKey, config::TlsFiles tls = {})
       : token_(crypto::Secret(master_key)) {
-    loop_.On([this] {
+    loop_.On([this, &tls] {
       RestFace::Options options;
       options.handlers = &backend_.handlers();
       options.token = &token_;
       options.store_open = [this] { return backend_.store().state().state == store::State::kOpen; };
+      options.tls = tls;
       auto face = RestFace::Open(loop_.loop(), loop_.mailbox(), std::move(options));
       REQUIRE(face.ok());
       face_ = *std::move(face);
@@ -259,6 +262,67 @@ TEST_CASE("percent-decoding refuses what is cut or not hex, and NUL") {
   for (const char* bad : {"%", "%2", "a%2", "%g0", "%0g", "%00"}) {
     CHECK(absl::IsInvalidArgument(rest::PercentDecode(bad, false).status()));
   }
+}
+
+// What the server answers to one request over TLS; "" when the handshake fails.
+std::string HttpsBody(uint16_t port, const std::string& ca_file, const std::string& request) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const timeval limit{10, 0};
+  ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+  REQUIRE(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
+  auto context = tls::ClientContext::Create({.ca_file = ca_file});
+  REQUIRE(context.ok());
+  auto session = tls::Session::Client(*context, "localhost");
+  REQUIRE(session.ok());
+  std::string plain;
+  bool asked = false;
+  ssize_t n = 1;
+  while (n > 0 && (*session)->Advance() != tls::Session::State::kFailed) {
+    if (!asked && (*session)->state() == tls::Session::State::kOpen) {
+      asked = (*session)->WritePlaintext(request);
+    }
+    std::string out;
+    (*session)->DrainCiphertext(out);
+    ::send(fd, out.data(), out.size(), MSG_NOSIGNAL);
+    while ((*session)->ReadPlaintext(plain, 4096) > 0) {
+    }
+    char buffer[4096];
+    n = ::recv(fd, buffer, sizeof(buffer), 0);
+    (*session)->FeedCiphertext({buffer, n > 0 ? static_cast<size_t>(n) : 0});
+  }
+  ::close(fd);
+  const size_t end = plain.find("\r\n\r\n");
+  return end == std::string::npos ? "" : plain.substr(end + 4);
+}
+
+TEST_CASE("with admin.tls REST speaks TLS alone, and renewed certificates serve the next connection") {
+  aurora::testing::Certs first;
+  aurora::testing::Certs second;
+  const auto served = first.Issue("served", "DNS:localhost");
+  const auto renewed = second.Issue("renewed", "DNS:localhost");
+  const Rest rest(testing::kMasterKey, {served.certificate_file, served.key_file, ""});
+  const std::string request =
+      "GET /admin/api/v1/cluster/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+      "Authorization: Bearer " +
+      std::string(testing::kMasterKey) + "\r\n\r\n";
+  const auto ask = [&](const aurora::testing::Certs& certs) {
+    return HttpsBody(rest.port(), certs.ca_file(), request);
+  };
+  CHECK(ask(first) == R"({"enabled":false})");
+  CHECK(ask(second).empty());
+  CHECK(rest.Call("GET", "cluster/status").status == 0);  // in clear: no answer
+  std::filesystem::copy_file(renewed.certificate_file, served.certificate_file,
+                             std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::copy_file(renewed.key_file, served.key_file,
+                             std::filesystem::copy_options::overwrite_existing);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (ask(second).empty() && std::chrono::steady_clock::now() < until) {
+  }
+  CHECK(ask(second) == R"({"enabled":false})");
 }
 
 }  // namespace

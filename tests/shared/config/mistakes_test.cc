@@ -1,5 +1,6 @@
 // Every kind of mistake, with the line it makes.
 #include "tests/shared/config/support.h"
+#include "tests/support/certs.h"
 #include "tests/support/test.h"
 
 namespace aurora::config {
@@ -137,6 +138,21 @@ TEST_CASE("half a TLS pair is refused") {
         Want{"server.tls.cert: \"/dev/null\" stands alone, want server.tls.cert and server.tls.key "
              "together "
              "(file t.toml:1)"});
+}
+
+TEST_CASE("a certificate and a key that do not belong together are refused before the start") {
+  aurora::testing::Certs certs;
+  const auto a = certs.Issue("a", "DNS:a.test");
+  const auto b = certs.Issue("b", "DNS:b.test");
+  const auto tls = [](const std::string& cert, const std::string& key) {
+    return "admin.tls.cert = \"" + cert + "\"\nadmin.tls.key = \"" + key + "\"\n";
+  };
+  const std::string open = "admin.rest_listen = \"0.0.0.0:7949\"\n";
+  CHECK(MistakesOf(open + tls(a.certificate_file, a.key_file), {}, Process::kControlPlane).empty());
+  CHECK(MistakesOf(open + tls(a.certificate_file, b.key_file), {}, Process::kControlPlane).size() == 1);
+  CHECK(MistakesOf(tls(a.certificate_file, "/dev/null"), {}, Process::kControlPlane).size() == 1);
+  // The proxy's own port cannot carry an admin API that speaks TLS.
+  CHECK(MistakesOf("admin.on_proxy_port = true\n" + tls("/c", "/k"), {}, Process::kDataPlane).size() == 1);
 }
 
 TEST_CASE("an admin listener in the open needs TLS or a word") {
