@@ -13,6 +13,8 @@ namespace {
 
 constexpr size_t kMailboxTasks = 4096;  // a stream posts at most two
 constexpr size_t kPeersRemembered = 64;
+// gRPC 1.51's callback threads sleep 0.1 s at a time after a second without an event; then every frame would wait.
+constexpr Duration kPulse = Duration::Millis(400);
 constexpr Duration kParting = Duration::Seconds(1);  // for a Bye to get out
 constexpr int64_t kIntervalDefaultMs = 30'000;
 constexpr int64_t kIntervalMaxMs = 3'600'000;
@@ -59,9 +61,11 @@ Links::Links(uv::Loop& loop, LinksOptions options, LinksCallbacks callbacks)
       mailbox_(loop, kMailboxTasks),
       timer_(loop, [this] { OnTimer(); }),
       heartbeat_timer_(loop, [this] { OnHeartbeatTimer(); }),
+      pulse_timer_(loop, [this] { OnPulse(); }),
       mesh_(options_.mesh, options_.seed),
       client_(std::make_unique<ControlClient>(mailbox_, options_.tls)) {
   heartbeat_timer_.StartRepeating(options_.heartbeat_interval);
+  pulse_timer_.StartRepeating(kPulse);
 }
 
 Links::~Links() {
@@ -142,6 +146,16 @@ void Links::OnHeartbeatTimer() {
     }
   }
   Arm();
+}
+
+// An empty frame to one peer: its write is the event.
+void Links::OnPulse() {
+  for (const auto& [id, entry] : entries_) {
+    if (!entry->closing && !entry->uid.empty()) {
+      (void)entry->link->Send(v1::ControlFrame());
+      return;
+    }
+  }
 }
 
 void Links::SendHeartbeat(Entry& entry) {
@@ -244,7 +258,8 @@ void Links::OnHello(Entry& entry, const v1::Hello& hello) {
 
 void Links::OnFrame(Entry& entry, const v1::ControlFrame& frame) {
   const auto peer = peers_.find(entry.uid);
-  if (entry.closing || peer == peers_.end()) {
+  const bool known = frame.frame_case() != v1::ControlFrame::FRAME_NOT_SET;
+  if (entry.closing || peer == peers_.end() || !known) {
     return;
   }
   mesh_.Touch(Now(), entry.id);

@@ -76,11 +76,12 @@ struct DialFailure {
 struct LinksCallbacks {
   // Fills in our Hello; wall_unix_ms, heartbeat_interval_ms and dialled_node_id are filled in here.
   absl::AnyInvocable<void(v1::Hello&)> hello;
-  // Judges only: a peer that is welcome is a peer when `up` says so. `outbound`: we dialled. Protocol, cluster, label, duplicate ids are its business; FULL, WRONG_NODE are ours.
+  // Judges only: a peer that is welcome is a peer when `up` says so. `outbound`: we dialled. Protocol, cluster, label
+  // and duplicate ids are its business; FULL and WRONG_NODE are ours.
   absl::AnyInvocable<Admission(const v1::Hello&, bool outbound)> admit;
   // Also when another stream took over from one that was up; `hello` may then be news.
   absl::AnyInvocable<void(const PeerState&)> up;
-  // Heartbeat (after PeerState has it), GossipKeyChange, and kinds of later versions.
+  // Heartbeat (after PeerState has it) and GossipKeyChange. Kinds of later versions are dropped.
   absl::AnyInvocable<void(const PeerState&, const v1::ControlFrame&)> frame;
   absl::AnyInvocable<void(const PeerState&, ByeReason, std::string_view message)> down;
   absl::AnyInvocable<void(const Refusal&)> refused;
@@ -153,6 +154,7 @@ class Links final : public StreamAcceptor {
   void ForgetOldest();
   void OnTimer();
   void OnHeartbeatTimer();
+  void OnPulse();
   void Arm();
 
   LinksOptions options_;
@@ -160,6 +162,7 @@ class Links final : public StreamAcceptor {
   uv::Mailbox mailbox_;
   uv::Timer timer_;
   uv::Timer heartbeat_timer_;
+  uv::Timer pulse_timer_;
   Mesh mesh_;
   std::map<LinkId, std::unique_ptr<Entry>> entries_;
   std::map<std::string, PeerState, std::less<>> peers_;  // by uid

@@ -39,6 +39,8 @@ class RawPeer {
           while (stream->Read(&response)) {
             if (response.frame().has_bye()) {
               bye_ = response.frame().bye();
+            } else if (response.frame().frame_case() == v1::ControlFrame::FRAME_NOT_SET) {
+              ++pulses_;
             }
           }
           status_ = stream->Finish();
@@ -50,6 +52,7 @@ class RawPeer {
   }
   // bye and status: once it is over.
   bool over() const { return over_; }
+  int pulses() const { return pulses_; }
   const v1::Bye& bye() const { return bye_; }
   const grpc::Status& status() const { return status_; }
 
@@ -57,6 +60,7 @@ class RawPeer {
   grpc::ClientContext context_;
   v1::Bye bye_;
   grpc::Status status_;
+  std::atomic<int> pulses_{0};
   std::atomic<bool> over_{false};
   std::thread thread_;
 };
@@ -371,6 +375,20 @@ TEST_CASE("a peer that has fallen silent is parted from") {
   REQUIRE(RunUntil(loop, [&] { return LinkedBothWays(a, b); }));
   RunFor(loop, Duration::Seconds(1));
   CHECK(b.downs.empty());
+}
+
+TEST_CASE("an idle stream carries pulses, which nobody is told of") {
+  uv::Loop loop;
+  Node a(loop, "a");
+  Node b(loop, "b");
+  RawPeer peer(a.address(), [](auto& stream) { stream.Write(Request(HelloOf("z"))); });
+  REQUIRE(RunUntil(loop, [&] { return peer.pulses() >= 2; }));
+  b.links->SetTargets({a.AsTarget()});
+  REQUIRE(RunUntil(loop, [&] { return LinkedBothWays(a, b); }));
+  const int before = peer.pulses();
+  REQUIRE(RunUntil(loop, [&] { return peer.pulses() >= before + 2; }));
+  CHECK(a.frames.empty());  // b pulses too
+  CHECK(a.downs.empty());
 }
 
 TEST_CASE("a flooding peer is parted from and costs one frame of memory") {
