@@ -1,5 +1,6 @@
 #include "controlplane/membership/broadcast_queue.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "controlplane/membership/message_size.h"
@@ -39,6 +40,7 @@ void BroadcastQueue::Take(size_t budget, size_t overhead, int limit, std::vector
   constexpr size_t kSmallest = 29;  // no accusation is shorter: stop looking for something that fits
   taken_.clear();
   size_t used = 0;
+  out.reserve(out.size() + std::min<size_t>(order_.size(), 12));
   auto it = order_.begin();
   while (it != order_.end() && used + kSmallest + overhead <= budget && taken_.size() < 255) {
     Item* item = *it;

@@ -63,6 +63,8 @@ struct Config {
 
   // A peer whose meta names another cluster is refused; empty: meta is opaque, and nobody is a guest.
   std::string cluster_id;
+  // Our meta is a NodeMeta and names the cluster, also when UpdateMeta changes it; who has none is a guest.
+  bool node_meta = false;
 
   size_t max_members = 8192;   // records, the dead included
   size_t max_relays = 256;     // indirect pings under way for others

@@ -34,7 +34,7 @@ PushPull Membership::LocalState(bool join) const {
 
 PushPull Membership::ReceiveStream(Instant now, const Address& from, const PushPull& state, Outbox& out) {
   NoticeStall(now);
-  if (!Acceptable(state, out)) {
+  if (!Acceptable(now, state, out)) {
     PushPull empty;
     empty.join = state.join;
     return empty;
@@ -45,7 +45,7 @@ PushPull Membership::ReceiveStream(Instant now, const Address& from, const PushP
 }
 
 // Whether to merge at all. A view that holds a node of another cluster would carry its quarrels over: names repeat.
-bool Membership::Acceptable(const PushPull& state, Outbox& out) const {
+bool Membership::Acceptable(Instant now, const PushPull& state, Outbox& out) {
   uint8_t protocol_min = 0, protocol_max = 255, delegate_min = 0, delegate_max = 255;
   auto narrow = [&](const gossipwire::Versions& v) {
     protocol_min = std::max(protocol_min, v.protocol_min);
@@ -64,8 +64,8 @@ bool Membership::Acceptable(const PushPull& state, Outbox& out) const {
     narrow(r.versions);
     if (!config_.cluster_id.empty()) {
       const auto meta = ParseMeta(r.meta);
-      if (meta && meta->cluster_id != config_.cluster_id) {
-        out.events.push_back({Event::Kind::kForeign, r.name, r.address, r.incarnation, false, meta->cluster_id});
+      if (meta && Foreign(*meta)) {
+        Notice(now, {Event::Kind::kForeign, r.name, r.address, r.incarnation, false, meta->cluster_id}, out);
         return false;
       }
     }
@@ -81,7 +81,7 @@ bool Membership::Acceptable(const PushPull& state, Outbox& out) const {
     fits = within(table_.At(i)->versions);
   }
   if (!fits) {
-    Emit(out, Event::Kind::kAlarm, *own_, "incompatible protocol versions");
+    Notice(now, {Event::Kind::kAlarm, self_.name, self_.address, own_->incarnation, false, "incompatible versions"}, out);
   }
   return fits;
 }
@@ -107,7 +107,8 @@ void Membership::Merge(Instant now, const Address& from, const PushPull& state, 
         if (known == nullptr) {
           break;
         }
-        if (Aurora() && r.state == NodeState::kDead && known != own_ && known->dead_or_left()) {
+        if (Aurora() && r.state == NodeState::kDead && known != own_ && known->dead_or_left() &&
+            !Jumps(*known, r.incarnation)) {
           known->incarnation = std::max(known->incarnation, r.incarnation);
           break;
         }
@@ -163,7 +164,7 @@ bool Membership::TakeStream(uint64_t id, Address& to) {
 void Membership::OnStreamState(Instant now, uint64_t id, const PushPull& state, Outbox& out) {
   NoticeStall(now);
   Address to;
-  if (TakeStream(id, to) && !leaving_ && Acceptable(state, out)) {
+  if (TakeStream(id, to) && !leaving_ && Acceptable(now, state, out)) {
     Merge(now, to, state, out);
   }
 }
@@ -208,7 +209,7 @@ void Membership::TickExchange(Instant now, Outbox& out) {
   std::vector<const Record*> dead;
   table_.ForEach([&](const Record& r) {
     alone = alone && (&r == own_ || r.state != NodeState::kAlive);
-    if (r.state == NodeState::kDead) {
+    if (r.state == NodeState::kDead && !r.guest) {
       dead.push_back(&r);
     }
   });

@@ -193,6 +193,14 @@ void Membership::Emit(Outbox& out, Event::Kind kind, const Record& r, std::strin
   out.events.push_back({kind, r.name, r.address, r.incarnation, r.guest, std::move(detail)});
 }
 
+void Membership::Notice(Instant now, Event event, Outbox& out) {
+  Instant& after = notice_after_[static_cast<size_t>(event.kind)];
+  if (now >= after) {
+    after = now + Duration::Seconds(1);
+    out.events.push_back(std::move(event));
+  }
+}
+
 Duration Membership::Stagger(Duration interval) {
   return Duration::Micros(static_cast<int64_t>(rng_.Below(static_cast<uint64_t>(interval.micros()))));
 }
@@ -207,6 +215,9 @@ size_t Membership::LiveCount() const {
 
 void Membership::UpdateMeta(Instant now, std::string meta, Outbox& out) {
   AURORA_CHECK(meta.size() <= 512);
+  if (const auto parsed = ParseMeta(meta); config_.node_meta && parsed) {
+    config_.cluster_id = parsed->cluster_id;
+  }
   self_.meta = meta;
   own_->meta = std::move(meta);
   if (leaving_ || own_->incarnation == UINT32_MAX) {

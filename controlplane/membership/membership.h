@@ -8,6 +8,7 @@
 // unless we are leaving; a dead record lives again only through a higher incarnation.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 #include "controlplane/membership/awareness.h"
 #include "controlplane/membership/broadcast_queue.h"
 #include "controlplane/membership/config.h"
+#include "controlplane/membership/meta.h"
 #include "controlplane/membership/node_table.h"
 #include "controlplane/membership/outbox.h"
 #include "shared/base/rng.h"
@@ -39,7 +41,7 @@ struct Stats {
   uint64_t stalls = 0;
   uint64_t refutations = 0;
   uint64_t stale_alive = 0;       // an old life or an echo; told to its subject when we know worse
-  uint64_t dropped_invalid = 0;   // empty names, impossible versions, user messages
+  uint64_t dropped_invalid = 0;   // empty names, impossible versions or incarnations, user messages
   uint64_t dropped_full = 0;      // a bound of Config was reached
 };
 
@@ -133,6 +135,10 @@ class Membership {
   };
 
   bool Aurora() const { return config_.rules == Rules::kAurora; }
+  // A fresh node, whose meta names no cluster yet, is welcome to any.
+  bool Foreign(const NodeMeta& meta) const {
+    return !config_.cluster_id.empty() && !meta.cluster_id.empty() && meta.cluster_id != config_.cluster_id;
+  }
   bool IsSelf(std::string_view name) const { return name == self_.name; }
 
   // membership.cc
@@ -144,6 +150,8 @@ class Membership {
   gossipwire::Alive AliveOf(const Record& record) const;
   Message AccusationOf(const Record& record) const;
   void Emit(Outbox& out, Event::Kind kind, const Record& record, std::string detail = {}) const;
+  // For what a peer can make us say as often as it likes: one a second of each kind.
+  void Notice(Instant now, Event event, Outbox& out);
   Duration Stagger(Duration interval);
   // Up to `count` distinct listed records for which `wanted` holds, in picked_.
   template <class F>
@@ -161,6 +169,8 @@ class Membership {
   void Vindicate(Instant now, Record& record, const Address& from, std::string_view accuser, Outbox& out);
   void PassOnStranger(Instant now, std::string_view name, uint32_t incarnation, Message message);
   void EndSuspicion(Record& record);
+  // Too far above what we hold to be true: refuted it could hardly ever be.
+  bool Jumps(const Record& record, uint32_t incarnation) const;
   void TickSuspicions(Instant now, Outbox& out);
 
   // probe.cc
@@ -182,7 +192,7 @@ class Membership {
 
   // exchange.cc
   void Merge(Instant now, const Address& from, const gossipwire::PushPull& state, Outbox& out);
-  bool Acceptable(const gossipwire::PushPull& state, Outbox& out) const;
+  bool Acceptable(Instant now, const gossipwire::PushPull& state, Outbox& out);
   void TickExchange(Instant now, Outbox& out);
   void StartPushPull(Instant now, const Address& to, bool join, Outbox& out);
   Duration PushPullPeriod() const;
@@ -209,6 +219,8 @@ class Membership {
   std::vector<PendingStream> streams_;
   std::vector<Record*> suspects_;
   std::vector<Record*> picked_;        // scratch of Pick
+
+  std::array<Instant, 16> notice_after_{};  // by Event::Kind
 
   Instant gossip_phase_;
   Instant next_gossip_ = Instant::Never();   // never while there is no news

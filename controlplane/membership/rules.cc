@@ -13,7 +13,7 @@ using gossipwire::Suspect;
 
 namespace {
 
-// An accusation further above our own incarnation than this is a fault or an attack, not a memory of an earlier life.
+// Further above the incarnation we know than this is a fault or an attack, not a memory of an earlier life.
 constexpr uint32_t kLargestJump = uint32_t{1} << 31;
 
 bool Speakable(const gossipwire::Versions& v) {
@@ -50,13 +50,16 @@ void Membership::OnAlive(Instant now, const Address& from, const Alive& alive, O
     }
     return;  // by far the commonest: an echo
   }
+  if (known && Jumps(*record, alive.incarnation)) {
+    ++stats_.dropped_invalid;
+    return;
+  }
   bool guest = false;
-  if (!config_.cluster_id.empty()) {
+  if (config_.node_meta || !config_.cluster_id.empty()) {
     const auto meta = ParseMeta(alive.meta);
     guest = !meta;
-    if (meta && meta->cluster_id != config_.cluster_id) {
-      out.events.push_back(
-          {Event::Kind::kForeign, alive.node, alive.address, alive.incarnation, false, meta->cluster_id});
+    if (meta && Foreign(*meta)) {
+      Notice(now, {Event::Kind::kForeign, alive.node, alive.address, alive.incarnation, false, meta->cluster_id}, out);
       return;
     }
   }
@@ -121,7 +124,7 @@ void Membership::OnAliveSelf(Instant now, const Address& from, const Alive& aliv
     return;
   }
   if (alive.address != self_.address) {
-    out.events.push_back({Event::Kind::kConflict, self_.name, alive.address, alive.incarnation, false, "our name"});
+    Notice(now, {Event::Kind::kConflict, self_.name, alive.address, alive.incarnation, false, "our name"}, out);
     return;
   }
   if (alive.incarnation == own_->incarnation && alive.meta == self_.meta && alive.versions == self_.versions) {
@@ -155,6 +158,10 @@ void Membership::OnSuspect(Instant now, const Address& from, const Suspect& susp
     return;
   }
   if (suspect.incarnation < record->incarnation) {
+    return;
+  }
+  if (record != own_ && Jumps(*record, suspect.incarnation)) {
+    ++stats_.dropped_invalid;
     return;
   }
   if (record->suspicion) {
@@ -219,11 +226,17 @@ void Membership::EndSuspicion(Record& record) {
 void Membership::OnDead(Instant now, const Address& from, const Dead& dead, Outbox& out) {
   Record* record = table_.Find(dead.node);
   if (record == nullptr) {
-    PassOnStranger(now, dead.node, dead.incarnation, dead);
+    if (dead.node != dead.from) {
+      PassOnStranger(now, dead.node, dead.incarnation, dead);
+    }
     return;
   }
   if (dead.incarnation < record->incarnation) {
     Vindicate(now, *record, from, dead.from, out);
+    return;
+  }
+  if (record != own_ && Jumps(*record, dead.incarnation)) {
+    ++stats_.dropped_invalid;
     return;
   }
   if (record->dead_or_left()) {
@@ -245,12 +258,15 @@ void Membership::OnDead(Instant now, const Address& from, const Dead& dead, Outb
   Emit(out, record->state == NodeState::kLeft ? Event::Kind::kLeave : Event::Kind::kFailed, *record, dead.from);
 }
 
+bool Membership::Jumps(const Record& record, uint32_t incarnation) const {
+  return Aurora() && incarnation > record.incarnation && incarnation - record.incarnation > kLargestJump;
+}
+
 // --- answers ---------------------------------------------------------------------------------------------------------
 
 void Membership::Refute(Instant now, const Address& from, uint32_t accused, std::string_view accuser, Outbox& out) {
-  const bool jump = accused > own_->incarnation && accused - own_->incarnation > kLargestJump;
-  if (accused == UINT32_MAX || (Aurora() && jump)) {
-    Emit(out, Event::Kind::kAlarm, *own_, "incarnation jump");
+  if (accused == UINT32_MAX || Jumps(*own_, accused)) {
+    Notice(now, {Event::Kind::kAlarm, self_.name, from, accused, false, "incarnation jump"}, out);
     return;
   }
   own_->incarnation = std::max(own_->incarnation, accused) + 1;

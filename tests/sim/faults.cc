@@ -45,9 +45,10 @@ Lines RunT3(const Options& o) {
     int crashes;
     int per_world;
   };
+  int nth = 0;
   for (const Case& c : {Case{2, 12, 300, 1}, Case{3, 8, 1000, 1}, Case{10, 8, 1000, 1}, Case{100, 12, 500, 5},
                         Case{1000, 17, 100, 50}}) {
-    if (o.quick && c.n > 100) {
+    if (o.Skip(++nth) || (o.quick && c.n > 100)) {
       continue;
     }
     std::vector<double> times;
@@ -58,6 +59,7 @@ Lines RunT3(const Options& o) {
       Config config;
       config.rules = o.rules;
       World w(c.n, config, seed, Replay("T3", o, seed));
+      w.meta = "short";  // cheaper to copy; only sizes depend on it
       w.StartAll(true);
       w.RunFor(Duration::Seconds(3));
       for (int i = 0; i < c.per_world && crashes > 0; ++i, --crashes) {
@@ -83,7 +85,11 @@ Lines RunT4(const Options& o) {
     double loss;
     double target;
   };
+  int nth = 0;
   for (const Case& c : {Case{0.1, 0}, Case{0.25, 1}}) {
+    if (o.Skip(++nth)) {
+      continue;
+    }
     const int n = o.quick ? 30 : 100;
     const double hours = o.quick ? 0.25 : 24;
     int deaths = 0;
@@ -96,6 +102,7 @@ Lines RunT4(const Options& o) {
       config.rules = o.rules;
       const uint64_t seed = o.seed + static_cast<uint64_t>(k);
       World w(n, config, seed, Replay("T4", o, seed));
+      w.meta = "short";
       w.StartAll(true);
       w.net.loss = c.loss;
       w.net.tcp_blocked = true;

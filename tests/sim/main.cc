@@ -1,6 +1,6 @@
 // membership-sim: prints the membership targets, ours beside memberlist's own rules in the same simulator.
 //
-//   membership-sim [--scenario T3]... [--seeds N] [--seed S] [--rules aurora|both] [--quick] [--csv]
+//   membership-sim [--scenario T3]... [--seeds N] [--seed S] [--rules aurora|stock|both] [--part K] [--quick] [--csv]
 // Exit 1 when a target of ours is missed. A failing seed prints the command that replays it.
 #include <cstdio>
 #include <cstdlib>
@@ -27,12 +27,14 @@ int main(int argc, char** argv) {
       options.seeds = std::atoi(value), ++i;
     } else if (flag == "--seed") {
       options.seed = std::strtoull(value, nullptr, 10), ++i;
+    } else if (flag == "--part") {
+      options.part = std::atoi(value), ++i;
     } else if (flag == "--rules") {
       both = std::strcmp(value, "aurora") != 0, ++i;
       options.rules = std::strcmp(value, "stock") == 0 ? Rules::kStock : Rules::kAurora;
     } else {
       std::fprintf(stderr, "usage: membership-sim [--scenario T1..T9|chaos]... [--seeds N] [--seed S] "
-                           "[--rules aurora|stock|both] [--quick] [--csv]\n");
+                           "[--rules aurora|stock|both] [--part K] [--quick] [--csv]\n");
       return 2;
     }
   }

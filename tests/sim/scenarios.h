@@ -16,6 +16,9 @@ struct Options {
   int seeds = 0;       // 0: the scenario's own number
   uint64_t seed = 1;   // the first; a replay is --seeds 1 --seed S
   bool quick = false;  // small clusters and short times, for CTest
+  int part = 0;        // only the scenario's first, second, ... setting; 0: all
+
+  bool Skip(int nth) const { return part > 0 && part != nth; }
 };
 
 struct Line {

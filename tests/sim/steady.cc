@@ -15,7 +15,11 @@ Lines RunT9(const Options& o) {
   };
   const std::vector<Case> cases =
       o.quick ? std::vector<Case>{{30, 1, 1000}} : std::vector<Case>{{100, 24, 1000}, {1000, 1, 3000}};
+  int nth = 0;
   for (const Case& c : cases) {
+    if (o.Skip(++nth)) {
+      continue;
+    }
     Config config;
     config.rules = o.rules;
     World w(c.n, config, o.seed, Replay("T9", o, o.seed));

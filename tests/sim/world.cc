@@ -79,6 +79,7 @@ void World::StartAll(bool acquainted) {
   }
   const Network quiet = std::exchange(net, Network{});
   const int everyone_a_seed = std::exchange(seeds, 0);
+  acquainting_ = true;
   gossipwire::PushPull view;
   for (int i = 0; i < size(); ++i) {
     Start(i, false, false);
@@ -92,6 +93,7 @@ void World::StartAll(bool acquainted) {
   AURORA_CHECK(settled);
   net = quiet;
   seeds = everyone_a_seed;
+  acquainting_ = false;
 }
 
 void World::Start(int i, bool keep_disk, bool new_ip) {
@@ -107,7 +109,7 @@ void World::Start(int i, bool keep_disk, bool new_ip) {
   }
   const int64_t unix_now = kUnixAtStart + (now_ - Instant::FromMicros(0)).micros() / 1'000'000;
   const uint32_t start = config.rules == Rules::kAurora ? membership::StartIncarnation(h.disk, unix_now) : 1;
-  membership::Identity self{name(i), AddressOf(i), std::string(40, 'm'), start, {}};
+  membership::Identity self{name(i), AddressOf(i), meta, start, {}};
   h.core = std::make_unique<Membership>(config, std::move(self), rng_.Next());
   h.joined = false;
   h.wake_at = Instant::Never();
@@ -314,6 +316,9 @@ void World::Carry(int i) {
 
 void World::SendDatagram(int i, Datagram datagram) {
   Host& h = host(i);
+  if (acquainting_ && std::holds_alternative<gossipwire::Alive>(datagram.messages[0])) {
+    return;  // no news to anyone: only to be told to the end
+  }
   if (h.blocked) {
     if (h.unsent.size() < kSocketBuffer) {
       h.unsent.push_back(std::move(datagram));

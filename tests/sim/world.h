@@ -105,6 +105,7 @@ class World {
   // Called after each call of a core.
   std::function<void(int host)> on_step;
   Config config;
+  std::string meta = std::string(40, 'm');  // of every host, about as long as Aurora's
   int seeds = 3;  // the first hosts are everyone's seeds
 
  private:
@@ -171,6 +172,7 @@ class World {
   uint64_t order_ = 0;
   uint64_t steps_ = 0;
   int violations_ = 0;
+  bool acquainting_ = false;
 };
 
 }  // namespace aurora::sim

@@ -215,6 +215,113 @@ TEST_CASE("a peer of another cluster is refused with an event; one without our m
   CHECK(rig.core.LiveCount() == 2);
 }
 
+TEST_CASE("a fresh node is welcome to any cluster, and refuses foreigners once it is in one", "[membership]") {
+  Config config;
+  config.node_meta = true;
+  Rig rig(config);
+  rig.Hear(AliveMsg("a", 2, 1, EncodeMeta({"u1", "prod", 7947, 1})));
+  rig.Hear(AliveMsg("fresh", 3, 1, EncodeMeta({"u2", "", 7947, 1})));
+  rig.Hear(AliveMsg("guest", 4, 1, "consul"));
+  CHECK(rig.core.LiveCount() == 3);
+  CHECK(rig.core.Find("guest")->guest);
+  rig.core.UpdateMeta(rig.now, EncodeMeta({"u0", "prod", 7947, 1}), rig.out);
+  rig.Hear(AliveMsg("theirs", 5, 1, EncodeMeta({"u3", "staging", 7947, 1})));
+  CHECK(rig.core.Find("theirs") == nullptr);
+  CHECK(rig.Happened(Kind::kForeign, "theirs"));
+  rig.Hear(AliveMsg("late", 6, 1, EncodeMeta({"u4", "", 7947, 1})));
+  CHECK(rig.core.Find("late") != nullptr);
+}
+
+TEST_CASE("an incarnation that nobody could top is not believed of others either", "[membership]") {
+  Rig rig;
+  rig.Alive("b", 2, 5);
+  rig.Dead("b", UINT32_MAX, "c");
+  rig.Suspect("b", UINT32_MAX - 1, "c");
+  rig.Alive("b", 2, 0xF0000000u);
+  CHECK(rig.State("b") == NodeState::kAlive);
+  CHECK(rig.Incarnation("b") == 5);
+  CHECK(rig.core.stats().dropped_invalid == 3);
+}
+
+TEST_CASE("a peer cannot make us report the same thing without end", "[membership]") {
+  Config config;
+  config.cluster_id = "prod";
+  Rig rig(config);
+  for (uint32_t i = 1; i < 100; ++i) {
+    rig.Hear(AliveMsg("theirs" + std::to_string(i), 3, 1, EncodeMeta({"u2", "staging", 7947, 1})));
+    rig.Hear(AliveMsg("self", 5, 50 + i));
+    rig.Dead("self", UINT32_MAX - i, "b");
+  }
+  CHECK(rig.out.events.size() == 3);
+}
+
+TEST_CASE("no mixture of messages breaks a law or a bound", "[membership]") {
+  Config config;
+  config.max_relays = 5;
+  config.max_checks = 5;
+  config.max_strangers = 5;
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    const bool roomy = seed % 2 == 0;  // no grave is ever evicted, so no incarnation may fall
+    config.max_members = roomy ? 64 : 12;
+    Rig rig(config);
+    Rng rng(seed);
+    std::vector<uint32_t> highest(20);
+    const auto name = [&] {
+      const uint64_t i = rng.Below(21);
+      return i == 20 ? std::string("self") : i == 19 ? std::string() : "n" + std::to_string(i);
+    };
+    const auto incarnation = [&] {
+      return static_cast<uint32_t>(rng.OneIn(20) ? UINT32_MAX - rng.Below(3) : rng.Below(30));
+    };
+    for (int step = 0; step < 5000; ++step) {
+      const std::string who = name();
+      switch (rng.Below(8)) {
+        case 0:
+        case 1:
+          rig.Hear(AliveMsg(who, static_cast<int>(rng.Below(25)), incarnation()));
+          break;
+        case 2:
+          rig.Suspect(who, incarnation(), name());
+          break;
+        case 3:
+          rig.Dead(who, incarnation(), rng.OneIn(3) ? who : name());
+          break;
+        case 4:
+          rig.Hear(gossipwire::IndirectPing{incarnation(), At(3), who, true, {}, ""});
+          break;
+        case 5:
+          rig.Hear(gossipwire::Ack{incarnation(), {}});
+          break;
+        case 6: {
+          gossipwire::PushPull state;
+          for (int i = 0; i < 5; ++i) {
+            state.nodes.push_back({name(), At(static_cast<int>(rng.Below(25))), "m", incarnation(),
+                                   static_cast<NodeState>(rng.Below(4)), {}});
+          }
+          rig.core.ReceiveStream(rig.now, At(7), state, rig.out);
+          break;
+        }
+        default:
+          rig.Run(Duration::Millis(static_cast<int64_t>(rng.Below(3000))));
+          break;
+      }
+      rig.out.Clear();
+      REQUIRE(rig.core.Find("self")->state == NodeState::kAlive);
+      REQUIRE(rig.core.Find("self")->address == At(1));
+      REQUIRE(rig.core.table().size() <= config.max_members);
+      REQUIRE(rig.core.queued() <= config.max_members + 5);
+      REQUIRE(rig.core.pending() <= 5 + 5 + 5 + 64 + 8 + config.max_members);
+      rig.core.table().ForEach([&](const Record& r) {
+        if (r.name != "self" && roomy) {
+          uint32_t& before = highest[std::stoul(r.name.substr(1))];
+          REQUIRE(r.incarnation >= before);
+          before = r.incarnation;
+        }
+      });
+    }
+  }
+}
+
 TEST_CASE("impossible messages are dropped and counted", "[membership]") {
   Rig rig;
   rig.Hear(gossipwire::User{"x"});
