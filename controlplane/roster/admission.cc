@@ -43,6 +43,9 @@ Admission Roster::OnHello(Instant now, int64_t wall_ms, const PeerHello& hello, 
   if (answer.ok()) {
     answer.warning = Warnings(wall_ms, hello);
   } else {
+    if (!hello.cluster_id.empty()) {
+      NoteInitialised(now, answer.reason, answer.message);
+    }
     Complain(now, answer.reason, hello.node.node_id, hello.node.uid, "refused: " + answer.message, out);
   }
   return answer;
@@ -137,6 +140,7 @@ std::string Roster::Warnings(int64_t wall_ms, const PeerHello& hello) const {
 }
 
 void Roster::OnRefused(Instant now, const Refusal& refusal, Outbox& out) {
+  NoteInitialised(now, refusal.reason, refusal.message.substr(0, kTextMax * 2));
   std::string text = "refused by " + (refusal.node_id.empty() ? refusal.address : refusal.node_id) + ": " +
                      refusal.message.substr(0, kTextMax * 2);
   Complain(now, refusal.reason, refusal.node_id.empty() ? refusal.address : refusal.node_id, refusal.uid,

@@ -286,15 +286,22 @@ std::optional<FoundingRecord> Founding::DecideProposal(Instant now) {
     return founders.has_value() ? std::optional(Propose(*std::move(founders))) : std::nullopt;
   }
   if (candidates_.size() < config_.expect || config_.expect > kFoundersMax ||
-      candidates_.front().uid != config_.uid || now < candidates_since_ + config_.settle) {
-    return std::nullopt;
-  }
-  // One founder is a majority of itself: what else there is must have had the time to show.
-  if (config_.expect == 1 && !seed_.entry.empty() && now < started_ + config_.alone_after) {
+      candidates_.front().uid != config_.uid || now < SettledAt()) {
     return std::nullopt;
   }
   std::vector<Founder> founders(candidates_.begin(), candidates_.begin() + config_.expect);
   return MutuallyVisible(founders) ? std::optional(Propose(std::move(founders))) : std::nullopt;
+}
+
+void Founding::OnInitialisedSeen(Instant now, std::string why) {
+  seen_at_ = now;
+  seen_why_ = std::move(why);
+}
+
+Instant Founding::SettledAt() const {
+  Instant at = std::max(candidates_since_ + config_.settle, seen_at_ + config_.alone_after);
+  // One founder is a majority of itself: what else there is must have had the time to show.
+  return config_.expect == 1 && !seed_.entry.empty() ? std::max(at, AloneAt()) : at;
 }
 
 bool Founding::AloneBlocked() const {
@@ -304,7 +311,7 @@ bool Founding::AloneBlocked() const {
 }
 
 std::optional<FoundingRecord> Founding::DecideAlone(Instant now) {
-  if (seed_.addresses != 1 || !seed_.mine || AloneBlocked() || now < started_ + config_.alone_after) {
+  if (seed_.addresses != 1 || !seed_.mine || AloneBlocked() || now < AloneAt()) {
     return std::nullopt;
   }
   pending_outcome_ = Outcome::kFounded;
@@ -353,17 +360,15 @@ Instant Founding::NextDeadline() const {
   if (durable_.proposal.has_value()) {
     return Instant::Never();
   }
-  const Instant alone = started_ + config_.alone_after;
   if (config_.expect == 0) {
-    return seed_.mine && seed_.addresses == 1 && !AloneBlocked() ? alone : Instant::Never();
+    return seed_.mine && seed_.addresses == 1 && !AloneBlocked() ? AloneAt() : Instant::Never();
   }
   if (candidates_.size() < config_.expect || config_.expect > kFoundersMax ||
       candidates_.front().uid != config_.uid || FormerLife() != nullptr ||
       !MutuallyVisible({candidates_.begin(), candidates_.begin() + config_.expect})) {
     return Instant::Never();  // what changes this comes through OnPeer
   }
-  const Instant settled = candidates_since_ + config_.settle;
-  return config_.expect == 1 && !seed_.entry.empty() ? std::max(settled, alone) : settled;
+  return SettledAt();
 }
 
 }  // namespace aurora::roster

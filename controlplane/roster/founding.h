@@ -10,6 +10,7 @@
 // proposals one uid holds only ascend; a commit needs every founder to have had the proposal on disk.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -78,7 +79,7 @@ struct FoundingConfig {
   size_t peers_max = 64;
   // What is fresh must have looked the same this long before a proposal is made of it.
   Duration settle = Duration::Seconds(1);
-  // A node that founds alone first looks for an initialised one this long.
+  // A node that founds alone first looks for an initialised one this long, from the start and from the last sign of one.
   Duration alone_after = Duration::Seconds(10);
   Duration persist_retry = Duration::Seconds(1);
 };
@@ -92,6 +93,9 @@ class Founding {
   void OnPeer(Instant now, const FoundingPeer& peer);
   void OnPeerGone(Instant now, std::string_view uid);
   void OnSeed(const SeedFacts& facts) { seed_ = facts; }
+  // An initialised node is out there, though there is no stream to it (yet): nothing is proposed or founded for
+  // alone_after from now. `why` is for Waiting.
+  void OnInitialisedSeen(Instant now, std::string why);
 
   // The next record to store, if one is due; the caller stores it and answers with OnPersisted. Call again after it.
   std::optional<FoundingRecord> Step(Instant now);
@@ -126,6 +130,8 @@ class Founding {
   FoundingRecord Propose(std::vector<Founder> founders);
   void Watch(Instant now);
   bool AloneBlocked() const;
+  Instant AloneAt() const { return std::max(started_, seen_at_) + config_.alone_after; }
+  Instant SettledAt() const;
   std::string WaitingForFounders() const;
   std::string WaitingForPeers() const;
   std::string WaitingAlone(Instant now) const;
@@ -142,6 +148,8 @@ class Founding {
   std::vector<Founder> candidates_;
   Instant candidates_since_;
   Instant started_;
+  Instant seen_at_ = Instant::FromMicros(INT64_MIN / 2);  // the last sign of an initialised node
+  std::string seen_why_;
   Instant retry_at_;
   bool persist_failed_ = false;
   std::string joining_;

@@ -29,6 +29,9 @@ std::string Founding::Waiting(Instant now) const {
   if (durable_.proposal.has_value()) {
     return WaitingForFounders();
   }
+  if (now < seen_at_ + config_.alone_after) {
+    return "fresh, and an initialised node is there: " + seen_why_;
+  }
   return config_.expect > 0 ? WaitingForPeers() : WaitingAlone(now);
 }
 
@@ -113,7 +116,7 @@ std::string Founding::WaitingAlone(Instant now) const {
   if (!seed_.mine) {
     return "fresh: waits for an initialised node; the node behind the first seed, " + seed_.entry + ", founds";
   }
-  const Duration left = started_ + config_.alone_after - now;
+  const Duration left = AloneAt() - now;
   return "fresh: looks for an initialised node, founds a cluster in " +
          std::to_string(std::max<int64_t>(0, (left.millis() + 999) / 1000)) + " s";
 }

@@ -276,6 +276,7 @@ void Roster::OnGossip(Instant now, int64_t wall_ms, const GossipNews& news, Outb
   }
   peer->guest = news.guest && !peer->known;
   peer->gossip_uid = news.uid.substr(0, kTextMax);
+  peer->gossip_cluster = news.cluster_id.substr(0, kTextMax);
   if (!news.gossip_addr.empty()) {
     peer->gossip_addr = news.gossip_addr.substr(0, kTextMax);
   }
@@ -291,7 +292,25 @@ void Roster::OnSeed(Instant now, int64_t wall_ms, const SeedFacts& facts, Outbox
   Settle(now, wall_ms, out);
 }
 
+// Refused, by us or by it, but one of ours: it must not be overlooked when a cluster is founded. Another label is
+// another cluster's business.
+void Roster::NoteInitialised(Instant now, Refuse reason, std::string_view text) {
+  if (founding_.fresh() && (reason == Refuse::kDuplicateNodeId || reason == Refuse::kProtocolVersion ||
+                            reason == Refuse::kFull)) {
+    founding_.OnInitialisedSeen(now, std::string(text));
+  }
+}
+
 void Roster::StepFounding(Instant now, Outbox& out) {
+  if (founding_.fresh()) {
+    for (const auto& [id, peer] : peers_) {
+      const bool here = peer.gossip == GossipState::kAlive || peer.gossip == GossipState::kSuspect;
+      if (here && !peer.linked && !peer.gossip_cluster.empty()) {
+        founding_.OnInitialisedSeen(now, "gossip sees " + id + " of cluster " + peer.gossip_cluster +
+                                             "; waits for the Control stream to it (port 7947)");
+      }
+    }
+  }
   if (auto record = founding_.Step(now)) {
     out.founding = std::move(record);
   }

@@ -109,6 +109,7 @@ class Roster {
     GossipState gossip = GossipState::kUnknown;
     Instant gossip_since;
     std::string gossip_uid;
+    std::string gossip_cluster;
     std::string gossip_addr;
     std::string gossip_sync_addr;
     std::vector<std::string> former_uids;
@@ -138,6 +139,7 @@ class Roster {
   bool DropForeign(Instant now, const Peer& peer, Outbox& out);
   void MergeRemoved(const std::vector<RemovedNode>& removed, int64_t wall_ms, Outbox& out);
   void TellFounding(Instant now, const Peer& peer);
+  void NoteInitialised(Instant now, Refuse reason, std::string_view text);
   void StepFounding(Instant now, Outbox& out);
   void Settle(Instant now, int64_t wall_ms, Outbox& out);
 

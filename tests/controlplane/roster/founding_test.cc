@@ -198,6 +198,23 @@ TEST_CASE("a node that expects only itself founds at once without seeds and look
   CHECK(b.Step(At(10'000)).has_value());
 }
 
+TEST_CASE("a sign of an initialised node puts founding off for ten seconds") {
+  Founding alone(At(0), Config("a", 0), {}, 1);
+  alone.OnSeed({"a.example:7946", 1, true});
+  alone.OnInitialisedSeen(At(9'000), "b refuses it");
+  CHECK(alone.NextDeadline() == At(19'000));
+  CHECK(!alone.Step(At(18'999)).has_value());
+  CHECK(alone.Waiting(At(18'000)).find("b refuses it") != std::string::npos);
+  CHECK(alone.Step(At(19'000)).has_value());
+
+  Founding a(At(0), Config("a", 2), {}, 1);
+  a.OnPeer(At(0), Fresh("b", 2, kAll));
+  a.OnInitialisedSeen(At(500), "c is there");
+  CHECK(a.NextDeadline() == At(10'500));
+  CHECK(!a.Step(At(10'499)).has_value());
+  CHECK(a.Step(At(10'500)).has_value());
+}
+
 TEST_CASE("what could not be stored is neither held nor announced and is tried again a second later") {
   Founding b(At(0), Config("b", 3), {}, 1);
   b.OnPeer(At(0), Member("x", "other"));

@@ -73,6 +73,42 @@ TEST_CASE("without bootstrap_expect the first seed founds and the others join it
   }
 }
 
+TEST_CASE("a wiped first seed that its old peers still refuse as a duplicate does not found a second cluster") {
+  Rig rig;
+  Cluster(rig, {"a", "b"});
+  rig.nodes["b"].core.reset();  // its stream still stands at a
+  rig.nodes["b"].info.uid = "uid-b2";
+  rig.nodes["b"].founding = {};
+  rig.Start("b");
+  RigNode& b = rig.nodes["b"];
+  b.core->OnSeed(rig.now, rig.wall_ms, {"b:7946", 1, true}, b.out);
+  for (int i = 0; i < 10; ++i) {
+    rig.Run(Duration::Seconds(5));
+    const PeerHello hello = rig.HelloOf(b);
+    const Admission answer = rig.nodes["a"].core->OnHello(rig.now, rig.wall_ms, hello, rig.nodes["a"].out);
+    REQUIRE(answer.reason == Refuse::kDuplicateNodeId);
+    b.core->OnRefused(rig.now, {answer.reason, "a", "uid-a", "a:7947", answer.message}, b.out);
+  }
+  CHECK(b.core->cluster_id().empty());
+  CHECK(Says(rig.View("b"), "an initialised node is there: cluster.node_id b is taken"));
+}
+
+TEST_CASE("a fresh node whom gossip shows an initialised one waits for the stream to it") {
+  Rig rig;
+  RigNode& a = rig.Add("a");
+  rig.Start("a");
+  a.core->OnSeed(rig.now, rig.wall_ms, {"a:7946", 1, true}, a.out);
+  GossipNews news{"b", GossipState::kAlive, false, "uid-b", "c1", "b:7946", "b:7947"};
+  a.core->OnGossip(rig.now, rig.wall_ms, news, a.out);
+  rig.Run(Duration::Seconds(60));
+  CHECK(a.core->cluster_id().empty());
+  CHECK(Says(rig.View("a"), "gossip sees b of cluster c1"));
+  news.state = GossipState::kFailed;
+  a.core->OnGossip(rig.now, rig.wall_ms, news, a.out);
+  rig.Run(Duration::Seconds(11));
+  CHECK(!a.core->cluster_id().empty());
+}
+
 TEST_CASE("two clusters that meet stay two, with one event on each side") {
   Rig rig;
   rig.Add("a", 0, "c1");
