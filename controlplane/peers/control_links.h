@@ -103,8 +103,8 @@ class Links final : public StreamAcceptor {
   Links(const Links&) = delete;
   Links& operator=(const Links&) = delete;
 
-  // Persisted roster, then those whom gossip sees alive; the first 15 others count. Who is missing here keeps a stream
-  // that is up.
+  // Persisted roster and those whom gossip sees alive; 15 count, those that were targets before or are linked first.
+  // Who is missing here keeps a stream that is up.
   void SetTargets(const std::vector<Target>& targets);
   void DialNow(std::string_view node_id);
 

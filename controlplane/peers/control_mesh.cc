@@ -110,7 +110,11 @@ Instant Mesh::NextDial(std::string_view node_id) const {
 void Mesh::SetTargets(Instant now, const std::vector<Target>& targets, MeshActions& out) {
   std::map<std::string, Dial, std::less<>> old = std::move(dials_);
   dials_.clear();
-  for (const Target& target : targets) {
+  std::vector<Target> ordered = targets;
+  std::stable_partition(ordered.begin(), ordered.end(), [&](const Target& target) {
+    return old.contains(target.node_id) || Linked(target.node_id);
+  });
+  for (const Target& target : ordered) {
     if (target.node_id.empty() || target.node_id == config_.node_id || dials_.contains(target.node_id) ||
         dials_.size() >= config_.peers_max) {
       continue;

@@ -102,8 +102,8 @@ class Mesh {
  public:
   Mesh(MeshConfig config, uint64_t seed);
 
-  // Whom to dial; the first peers_max count, so members go before strangers. Streams that are up stay, whoever is
-  // missing here; dials under way to the missing are given up.
+  // Whom to dial; peers_max of them count, those that were targets before or are linked first. Streams that are up stay,
+  // whoever is missing here; dials under way to the missing are given up.
   void SetTargets(Instant now, const std::vector<Target>& targets, MeshActions& out);
   // Gossip says that the node lives: dial now. A refusal still waits its time.
   void DialNow(Instant now, std::string_view node_id, MeshActions& out);

@@ -352,6 +352,9 @@ TEST_CASE("targets beyond the fifteenth are strangers: neither dialled nor given
                      [](const MeshAction& dial) { return dial.node_id == "m15" || dial.node_id == "m16"; }));
   const LinkId inbound = a.Accept(At(1));
   CHECK(a.Hello(At(1), inbound, Peer("m16")).at(0).reason == ByeReason::kFull);
+  // Nor does a newcomer with a lower id take an old one's place.
+  targets.insert(targets.begin(), To("b"));
+  CHECK(a.Targets(At(2), targets).empty());
 }
 
 TEST_CASE("a stream from the peer's next life replaces the old one, whoever dialled") {
