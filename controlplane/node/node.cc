@@ -17,14 +17,15 @@
 #include "controlplane/admin/rest_face.h"
 #include "controlplane/admin/token.h"
 #include "controlplane/kinds/resolve.h"
+#include "controlplane/node/identity.h"
 #include "controlplane/node/ops.h"
 #include "controlplane/node/propagation.h"
 #include "controlplane/store/store.h"
-#include "shared/crypto/encoding.h"
 #include "shared/crypto/random.h"
 #include "shared/log/log.h"
 #include "shared/rolepage/control_page.h"
 #include "shared/rolepage/lock_file.h"
+#include "shared/schema/aurora_db.h"
 
 namespace aurora::node {
 namespace {
@@ -145,6 +146,7 @@ class Node::Impl {
   std::vector<std::unique_ptr<uv::Signal>> signals_;
   std::unique_ptr<rolepage::ControlPage> page_;
   std::unique_ptr<PropagationWatch> propagation_;
+  OpenedIdentity identity_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<admin::Handlers> handlers_;
   std::shared_ptr<NodeMetrics> metrics_;
@@ -197,14 +199,22 @@ absl::Status Node::Impl::OpenState() {
   propagation_ =
       std::make_unique<PropagationWatch>(loop_, mailbox_, *page_, epoch_, config_.cluster.node_id);
 
+  AURORA_ASSIGN_OR_RETURN(identity_, OpenIdentity(config_));
+
   store::StoreOptions options;
   options.path = storage.state_dir + "/aurora.db";
-  options.fresh_node_uid = crypto::HexLower(crypto::RandomBytes(16));
+  options.fresh_node_uid = identity_.identity.node_uid;
   options.epoch = epoch_;
   options.resolve = Resolvers();
   options.on_state = LogStoreState;
   const std::string db_path = options.path;
   store_ = std::make_unique<store::Store>(std::move(options));
+  for (const store::IdentityEvent& event : identity_.identity.events) {
+    store_->AppendEvent("warning", event.type, event.message);
+  }
+  if (identity_.identity.aurora_lacks_cluster_id) {
+    store_->SetMeta(std::string(schema::kMetaClusterId), identity_.identity.cluster_id);
+  }
   metrics_ = std::make_shared<NodeMetrics>(*store_, *page_, db_path);
   registry_.Add(metrics_);
   registry_.Add(counts_);

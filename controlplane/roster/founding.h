@@ -79,7 +79,7 @@ struct FoundingConfig {
   size_t peers_max = 64;
   // What is fresh must have looked the same this long before a proposal is made of it.
   Duration settle = Duration::Seconds(1);
-  // A node that founds alone first looks for an initialised one this long, from the start and from the last sign of one.
+  // Who founds alone first looks for an initialised node this long, from the start and from the last sign of one.
   Duration alone_after = Duration::Seconds(10);
   Duration persist_retry = Duration::Seconds(1);
 };

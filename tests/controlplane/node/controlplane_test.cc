@@ -161,6 +161,30 @@ TEST_CASE("a taken port is waited for, then named: exit 2") {
   CHECK(second.Err().find("metrics.controlplane_listen " + address) != std::string::npos);
 }
 
+TEST_CASE("both databases are made at the first start, and files of two nodes refuse it with exit 2") {
+  const testing::TempDir dir;
+  const testing::TempDir other;
+  for (const testing::TempDir* each : {&dir, &other}) {
+    ControlPlane process(*each, "a");
+    REQUIRE(Eventually([&] { return Ready(process.Port("metrics_port")); }));
+    process.Signal(SIGTERM);
+    CHECK(process.Wait() == 0);
+    CHECK(std::filesystem::exists(each->Path("state/election.db")));
+    CHECK(process.Err().find("missing") == std::string::npos);
+  }
+  std::filesystem::copy_file(other.Path("state/election.db"), dir.Path("state/election.db"),
+                             std::filesystem::copy_options::overwrite_existing);
+  ControlPlane mixed(dir, "b");
+  CHECK(mixed.Wait() == 2);
+  CHECK(mixed.Err().find("election.db has node uid") != std::string::npos);
+
+  // Without it the node goes on under a new uid, and says so.
+  std::filesystem::remove(dir.Path("state/election.db"));
+  ControlPlane renewed(dir, "c");
+  REQUIRE(Eventually([&] { return Ready(renewed.Port("metrics_port")); }));
+  CHECK(renewed.Err().find("election.db was missing") != std::string::npos);
+}
+
 TEST_CASE("a setting that is wrong is one line and exit 2") {
   const testing::TempDir dir;
   ControlPlane process(dir, "a", "[log]\nlevel = \"loud\"\n");
