@@ -111,6 +111,20 @@ TEST_CASE("a full view is exchanged again over streams while nothing happens", "
   CHECK(a.gossip->Stats().streams_open <= 2);
 }
 
+TEST_CASE("a node that only TCP reaches is kept, and that is told", "[gossip]") {
+  TestCluster cluster;
+  TestNode& a = cluster.Add("a");
+  GossipOptions options = cluster.Options("deaf");
+  options.seeds = {a.Seed()};
+  options.max_datagrams_per_second = 1;  // nearly no ping is read, and no ack
+  TestNode& deaf = cluster.Add(options);
+  REQUIRE(cluster.Complete({&a, &deaf}));
+  REQUIRE(cluster.Until([&] { return a.gossip->Stats().one_way_udp >= 3; }));
+  CHECK(a.Count(Kind::kOneWayUdp, "deaf") == 1);
+  CHECK_FALSE(a.Saw(Kind::kFailed, "deaf"));
+  CHECK_FALSE(deaf.Saw(Kind::kFailed, "a"));
+}
+
 TEST_CASE("a seed that is a name is resolved, and an address of one's own is no seed", "[gossip]") {
   TestCluster cluster;
   TestNode& a = cluster.Add("a");
