@@ -81,7 +81,7 @@ bool Membership::Acceptable(Instant now, const PushPull& state, Outbox& out) {
     fits = within(table_.At(i)->versions);
   }
   if (!fits) {
-    Notice(now, {Event::Kind::kAlarm, self_.name, self_.address, own_->incarnation, false, "incompatible versions"}, out);
+    Notice(now, {Event::Kind::kAlarm, self_.name, {}, own_->incarnation, false, "incompatible versions"}, out);
   }
   return fits;
 }

@@ -54,7 +54,7 @@ Lines RunT3(const Options& o) {
     std::vector<double> times;
     int never = 0;
     int violations = 0;
-    int crashes = SeedsOr(o, c.crashes, 50);
+    int crashes = SeedsOr(o, c.crashes, c.n > 10 ? 10 : 50);
     for (uint64_t seed = o.seed; crashes > 0; ++seed) {
       Config config;
       config.rules = o.rules;
@@ -91,7 +91,7 @@ Lines RunT4(const Options& o) {
       continue;
     }
     const int n = o.quick ? 30 : 100;
-    const double hours = o.quick ? 0.25 : 24;
+    const double hours = o.quick ? 0.1 : 24;
     int deaths = 0;
     int violations = 0;
     double suspicions = 0;
@@ -122,7 +122,7 @@ Lines RunT4(const Options& o) {
     }
     const double node_days = n * hours / 24 * seeds;
     const std::string setting = "N=" + std::to_string(n) + " loss=" + std::to_string(static_cast<int>(c.loss * 100)) +
-                                "% no TCP " + (o.quick ? "0.25 h" : "24 h");
+                                "% no TCP " + (o.quick ? "0.1 h" : "24 h");
     lines.push_back({"T4", setting, Days("per 100 node-days"), deaths * 100.0 / node_days, c.target});
     lines.push_back({"T4", setting, "probes failed, %", failed * 100 / probes, {}});
     lines.push_back({"T4", setting, "suspicions a node and hour", suspicions / n / n / hours / seeds, {}});
