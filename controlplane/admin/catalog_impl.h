@@ -64,16 +64,12 @@ absl::StatusOr<std::optional<replication::Write>> PutEdit(const store::EditConte
   return write;
 }
 
-// Whether the entry was born by this very write: its two times are the same.
 template <class Traits, class Response, class View>
 auto FillPut(View view) {
   return [view](const store::WriteResult& result, Response* out) -> absl::Status {
     AURORA_RETURN_IF_ERROR(EntryToView<Traits>(result.entry, view(out)));
-    const auto& shown = *view(out);
     out->set_changed(result.changed);
-    out->set_created(result.changed &&
-                     shown.created_at().seconds() == shown.updated_at().seconds() &&
-                     shown.created_at().nanos() == shown.updated_at().nanos());
+    out->set_created(result.created);
     return absl::OkStatus();
   };
 }

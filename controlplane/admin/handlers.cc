@@ -1,10 +1,16 @@
 #include "controlplane/admin/handlers.h"
 
 #include "controlplane/admin/handlers_impl.h"
-#include "controlplane/admin/usage_queries.h"
+#include "controlplane/admin/worker.h"
 #include "shared/schema/kinds.h"
 
 namespace aurora::admin {
+
+namespace {
+
+constexpr size_t kQuestionsWaiting = 64;  // to traffic.db
+
+}  // namespace
 
 absl::StatusOr<Page> PageOf(int page_size, const std::string& page_token) {
   if (page_size < 0) {
@@ -19,8 +25,13 @@ absl::StatusOr<Page> PageOf(int page_size, const std::string& page_token) {
               page_token};
 }
 
-Handlers::Handlers(Deps deps) : deps_(std::move(deps)) {}
+Handlers::Handlers(Deps deps)
+    : deps_(std::move(deps)), worker_(std::make_unique<Worker>(kQuestionsWaiting)) {}
 Handlers::~Handlers() = default;
+
+void Handlers::Stop() {
+  worker_->Stop();
+}
 
 void Handlers::Handle(const Caller&, const v1::GetNodeStatusRequest&,
                       Reply<v1::GetNodeStatusResponse> reply) {
@@ -44,25 +55,30 @@ void Handlers::Handle(const Caller&, const v1::GetNodeStatusRequest&,
     reply(std::move(base));  // status must answer even when nothing can be read
     return;
   }
-  const auto environment_providers = static_cast<int32_t>(deps_.config->providers.size());
+  std::vector<std::string> environment;
+  for (const config::ProviderConfig& p : deps_.config->providers) {
+    environment.push_back(p.name);
+  }
   ReplyFromStore<v1::GetNodeStatusResponse>(
       *deps_.store, std::move(reply),
-      [base, environment_providers](store::Reader& reader,
-                                    v1::GetNodeStatusResponse* out) -> absl::Status {
+      [base, environment](store::Reader& reader, v1::GetNodeStatusResponse* out) -> absl::Status {
         *out = base;
         AURORA_ASSIGN_OR_RETURN(schema::Position head, reader.Head());
         out->set_committed_seq(static_cast<int64_t>(head.seq));
         out->set_config_revision(std::to_string(head.seq));
         const auto count = [&](std::string_view kind) -> absl::StatusOr<int32_t> {
-          AURORA_ASSIGN_OR_RETURN(auto entries, reader.List(kind, "", store::kListMax));
-          return static_cast<int32_t>(entries.size());
+          AURORA_ASSIGN_OR_RETURN(const int64_t n, reader.CountLive(kind));
+          return static_cast<int32_t>(n);
         };
         AURORA_ASSIGN_OR_RETURN(int32_t keys, count(schema::kAuthKey));
         AURORA_ASSIGN_OR_RETURN(int32_t providers, count(schema::kProvider));
+        for (const std::string& name : environment) {  // shadowed ones are in both
+          providers += reader.Get(schema::kProvider, name).ok() ? 0 : 1;
+        }
         AURORA_ASSIGN_OR_RETURN(int32_t models, count(schema::kModel));
         AURORA_ASSIGN_OR_RETURN(int32_t aliases, count(schema::kAlias));
         out->set_auth_keys(keys);
-        out->set_providers(providers + environment_providers);
+        out->set_providers(providers);
         out->set_models(models);
         out->set_aliases(aliases);
         return absl::OkStatus();
@@ -102,47 +118,6 @@ void Handlers::Handle(const Caller&, const v1::ListEventsRequest& r,
           event->set_message(std::move(e.message));
         }
         return absl::OkStatus();
-      });
-}
-
-// The three that read traffic.db open it themselves: no connection is kept while nobody asks.
-void Handlers::Handle(const Caller&, const v1::GetUsageSummaryRequest& r,
-                      Reply<v1::GetUsageSummaryResponse> reply) {
-  reply(UsageSummary(deps_.traffic_path, r, deps_.unix_ms()));
-}
-
-void Handlers::Handle(const Caller&, const v1::ListUsageRequest& r,
-                      Reply<v1::ListUsageResponse> reply) {
-  const auto page = PageOf(r.page_size(), r.page_token());
-  if (!page.ok()) {
-    reply(page.status());
-    return;
-  }
-  reply(UsageLog(deps_.traffic_path, page->size, page->after));
-}
-
-void Handlers::Handle(const Caller&, const v1::GetProviderStatusRequest&,
-                      Reply<v1::GetProviderStatusResponse> reply) {
-  ReplyFromStore<v1::GetProviderStatusResponse>(
-      *deps_.store, std::move(reply),
-      [this](store::Reader& reader, v1::GetProviderStatusResponse* out) -> absl::Status {
-        for (const config::ProviderConfig& p : deps_.config->providers) {
-          v1::ProviderStatus* s = out->add_providers();
-          s->set_name(p.name);
-          s->set_source("environment");
-          s->set_enabled(true);
-          s->set_credentials(p.api_key.empty() ? 0 : 1);
-        }
-        AURORA_ASSIGN_OR_RETURN(auto entries, reader.List(schema::kProvider, "", store::kListMax));
-        for (const store::Entry& e : entries) {
-          AURORA_ASSIGN_OR_RETURN(auto spec, DecodeStored<v1::ProviderSpec>(*e.resolved));
-          v1::ProviderStatus* s = out->add_providers();
-          s->set_name(spec.name());
-          s->set_source("stored");
-          s->set_enabled(spec.enabled());
-          s->set_credentials(spec.credentials_size());
-        }
-        return FillDiscovered(deps_.traffic_path, out);
       });
 }
 

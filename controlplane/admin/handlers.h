@@ -1,7 +1,8 @@
 // Handlers: what the admin API does, once, for every face (gRPC, REST).
 // Source: product contract, admin REST and entities; proto/aurora/v1/admin.proto.
 // Thread: every method may be called from any thread and returns at once; the reply runs exactly
-// once, on the store thread or wherever Enforcement answers, and must only post on. Requires:
+// once, on the store thread, the thread that asks traffic.db or wherever Enforcement answers, and
+// must only post on. Requires:
 // whatever Deps points to outlives the replies. Errors (the faces map them): InvalidArgument
 // "field: …" (kinds/field.h), NotFound, AlreadyExists (409: an id is never used again),
 // FailedPrecondition (409 read-only; 503 when the store refuses writes), ResourceExhausted,
@@ -42,6 +43,7 @@ struct NodeFacts {
 };
 
 class ClusterApi;
+class Worker;
 
 struct Deps {
   store::Store* store = nullptr;
@@ -62,6 +64,8 @@ class Handlers {
  public:
   explicit Handlers(Deps deps);
   ~Handlers();
+  // Before the store ends: waits for the question to traffic.db that runs, and refuses later ones.
+  void Stop();
 
   void Handle(const Caller& c, const v1::ListAuthKeysRequest& r, Reply<v1::ListAuthKeysResponse> reply);
   void Handle(const Caller& c, const v1::GetAuthKeyRequest& r, Reply<v1::GetAuthKeyResponse> reply);
@@ -106,7 +110,12 @@ class Handlers {
   void Handle(const Caller& c, const v1::ListEventsRequest& r, Reply<v1::ListEventsResponse> reply);
 
  private:
+  // Asks traffic.db on the worker's thread. `ask`: absl::StatusOr<Response>().
+  template <class Response, class Ask, class Then>
+  void AskTraffic(Reply<Response> reply, Ask ask, Then then);
+
   Deps deps_;
+  std::unique_ptr<Worker> worker_;
 };
 
 }  // namespace aurora::admin

@@ -9,6 +9,7 @@
 namespace aurora::admin {
 namespace {
 
+constexpr Duration kAnswerWithin = Duration::Seconds(5);
 constexpr int64_t kDayMs = 86'400'000;
 constexpr std::string_view kSums =
     "COUNT(*), COALESCE(SUM(status >= 400 OR outcome <> 'success'),0), "
@@ -27,6 +28,7 @@ absl::StatusOr<std::unique_ptr<sqlite::Database>> Open(const std::string& path) 
     return nullptr;
   }
   AURORA_RETURN_IF_ERROR(db.status());
+  db->SetTimeLimit(kAnswerWithin);
   return std::make_unique<sqlite::Database>(*std::move(db));
 }
 
@@ -143,7 +145,7 @@ absl::StatusOr<v1::ListUsageResponse> UsageLog(const std::string& path, size_t p
     e->mutable_started_at()->set_seconds(started / 1'000'000);
     e->mutable_started_at()->set_nanos(static_cast<int32_t>(started % 1'000'000) * 1000);
     e->set_auth_key_id(std::string(s.Text(c++)));
-    ++c;  // auth_key_name: shown by the dashboard's own look-up
+    ++c;  // auth_key_name: the caller's, as it is now
     e->set_user_path(std::string(s.Text(c++)));
     e->set_endpoint(std::string(s.Text(c++)));
     e->set_provider(std::string(s.Text(c++)));

@@ -1,7 +1,7 @@
 // Questions to traffic.db, which the data plane writes: usage and discovered models.
 // Source: product contract, usage. Thread: any; opens its own read-only connection and blocks for
-// milliseconds. Bounds: a summary has at most 1000 groups. Errors: a file that is not there yet is
-// zeros, not an error.
+// up to five seconds (then DeadlineExceeded). Bounds: a summary has at most 1000 groups. Errors: a
+// file that is not there yet is zeros, not an error.
 #pragma once
 
 #include <cstdint>

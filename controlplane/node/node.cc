@@ -170,6 +170,10 @@ Node::Impl::~Impl() {
   if (metrics_ != nullptr) {
     metrics_.reset();
   }
+  if (handlers_ != nullptr) {
+    handlers_->Stop();
+  }
+  identity_.election.reset();
   store_.reset();
   handlers_.reset();
   mailbox_.Close();

@@ -33,6 +33,9 @@ constexpr std::string_view kAudit =
     "ORDER BY seq DESC LIMIT ?2";
 constexpr std::string_view kMeta = "SELECT value FROM meta WHERE key = ?1";
 
+// Over the primary key, without a look at the values.
+constexpr std::string_view kCount = "SELECT COUNT(*) FROM resolved WHERE kind = ?1";
+
 #undef AURORA_ENTRY_COLUMNS
 #undef AURORA_ENTRY_FROM
 
@@ -63,7 +66,7 @@ absl::StatusOr<std::vector<T>> Collect(sqlite::Statement& s, const F& read) {
 Reader::~Reader() {
   // Statements before the database they belong to.
   for (sqlite::Statement* s :
-       {&get_, &list_live_, &list_all_, &changes_, &events_, &audit_, &meta_}) {
+       {&get_, &list_live_, &list_all_, &changes_, &events_, &audit_, &meta_, &count_}) {
     *s = sqlite::Statement();
   }
 }
@@ -119,6 +122,14 @@ absl::StatusOr<std::vector<Entry>> Reader::List(std::string_view kind, std::stri
                                                                 : Prepared(list_all_, kListAll));
   s->BindText(1, kind).BindText(2, after).Bind(3, Limit(limit));
   return Collect<Entry>(*s, ReadEntry);
+}
+
+absl::StatusOr<int64_t> Reader::CountLive(std::string_view kind) {
+  AURORA_ASSIGN_OR_RETURN(sqlite::Statement* const s, Prepared(count_, kCount));
+  const sqlite::ResetGuard reset(*s);
+  s->BindText(1, kind);
+  AURORA_ASSIGN_OR_RETURN(const bool row, s->Step());
+  return row ? s->Int64(0) : 0;
 }
 
 absl::StatusOr<std::vector<Entry>> Reader::Changes(uint64_t after_seq, size_t limit) {

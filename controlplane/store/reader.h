@@ -60,6 +60,8 @@ class Reader {
   // By id, ids > `after`. `live_only`: only those with a value in force.
   absl::StatusOr<std::vector<Entry>> List(std::string_view kind, std::string_view after,
                                           size_t limit, bool live_only = true);
+  // How many have a value in force.
+  absl::StatusOr<int64_t> CountLive(std::string_view kind);
   // Rows changed after `seq`, ascending by seq.
   absl::StatusOr<std::vector<Entry>> Changes(uint64_t after_seq, size_t limit);
   absl::StatusOr<std::vector<Event>> Events(int64_t after_seq, size_t limit);
@@ -75,7 +77,7 @@ class Reader {
   std::optional<sqlite::Database> own_;
   sqlite::Database* db_ = nullptr;
   // Prepared at first use.
-  sqlite::Statement get_, list_live_, list_all_, changes_, events_, audit_, meta_;
+  sqlite::Statement get_, list_live_, list_all_, changes_, events_, audit_, meta_, count_;
 };
 
 }  // namespace aurora::store

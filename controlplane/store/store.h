@@ -61,6 +61,7 @@ struct WriteRequest {
 struct WriteResult {
   Entry entry;  // after the write
   bool changed = false;
+  bool created = false;  // nothing was in force before it
 };
 
 // A row from another node.

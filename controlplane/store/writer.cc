@@ -191,12 +191,14 @@ absl::StatusOr<WriteResult> Writer::Write(const WriteRequest& request, uint64_t 
     resolved = LastGood(entry, row.facts);
   }
   ++counter_;
+  const bool created = !entry.resolved.has_value() && resolved.has_value();
   AURORA_RETURN_IF_ERROR(Put(entry, std::move(row), std::move(resolved), entry.parked));
   AURORA_RETURN_IF_ERROR(RaiseMark(hlc));
   if (request.audit.has_value()) {
     AURORA_RETURN_IF_ERROR(Audit(*request.audit, request, wall_ms));
   }
   result.changed = true;
+  result.created = created;
   return result;
 }
 

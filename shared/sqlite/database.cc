@@ -141,6 +141,21 @@ absl::StatusOr<Database> Database::Open(std::string_view path, const Options& op
   return db;
 }
 
+void Database::SetTimeLimit(Duration from_now) {
+  constexpr int kInstructions = 10'000;  // of SQLite's machine between two looks at the clock
+  give_up_ = std::make_unique<std::chrono::steady_clock::time_point>(
+      std::chrono::steady_clock::now() + std::chrono::microseconds(from_now.micros()));
+  sqlite3_progress_handler(
+      db_.get(), kInstructions,
+      [](void* at) {
+        return std::chrono::steady_clock::now() >=
+                       *static_cast<const std::chrono::steady_clock::time_point*>(at)
+                   ? 1
+                   : 0;
+      },
+      give_up_.get());
+}
+
 absl::Status Database::Configure(const Options& options) {
   sqlite3_busy_timeout(db_.get(), static_cast<int>(options.busy_timeout.millis()));
   SetCheckpointOnClose(options.checkpoint_on_close);

@@ -7,6 +7,7 @@
 // of the next Step.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -103,6 +104,10 @@ class Database {
   // PRAGMA quick_check: DataLoss with the first finding.
   absl::Status QuickCheck();
 
+  // Statements that still run when this has passed end with DeadlineExceeded: one budget for the
+  // connection, for questions whose cost their asker chooses.
+  void SetTimeLimit(Duration from_now);
+
   const std::string& path() const { return path_; }
   // Of the file behind the open handle.
   FileIdentity identity() const { return identity_; }
@@ -124,6 +129,7 @@ class Database {
   absl::Status Identify();
   absl::Status CheckFirstBytes() const;
 
+  std::unique_ptr<std::chrono::steady_clock::time_point> give_up_;  // at an address that stays
   std::unique_ptr<sqlite3, Close> db_;
   std::string path_;
   FileIdentity identity_;

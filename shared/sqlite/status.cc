@@ -32,6 +32,8 @@ absl::Status FromSqlite(int rc, sqlite3* db, std::string_view doing) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return DataLoss(message);
+    case SQLITE_INTERRUPT:
+      return absl::DeadlineExceededError(message);
     default:
       return Internal(message);
   }

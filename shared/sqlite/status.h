@@ -1,7 +1,8 @@
 // FromSqlite: one mapping from SQLite result codes to absl::Status.
 // Source: sqlite.org/rescode.html. Thread: stateless.
 // BUSY, LOCKED -> Unavailable; CONSTRAINT -> FailedPrecondition; FULL -> ResourceExhausted;
-// CORRUPT, NOTADB -> DataLoss; anything else -> Internal. Extended codes map like their base.
+// CORRUPT, NOTADB -> DataLoss; INTERRUPT -> DeadlineExceeded (SetTimeLimit); anything else ->
+// Internal. Extended codes map like their base.
 #pragma once
 
 #include <string_view>

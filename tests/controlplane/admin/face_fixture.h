@@ -69,7 +69,10 @@ class Backend {
   Handlers& handlers() { return *handlers_; }
   store::Store& store() { return *store_; }
   // Ends the store first: its replies use the handlers.
-  void End() { store_.reset(); }
+  void End() {
+    handlers_->Stop();
+    store_.reset();
+  }
   const aurora::testing::TempDir& dir() const { return dir_; }
 
  private:

@@ -2,6 +2,7 @@
 #include "controlplane/admin/handlers.h"
 
 #include <future>
+#include <thread>
 
 #include "aurora/v1/policy.pb.h"
 #include "controlplane/kinds/resolve.h"
@@ -9,6 +10,7 @@
 #include "shared/crypto/seal.h"
 #include "shared/crypto/sha256.h"
 #include "shared/schema/kinds.h"
+#include "shared/schema/traffic_db.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test.h"
 
@@ -99,6 +101,25 @@ class Fixture {
     store_.Read(read, [&](absl::Status s) { answer.set_value(s); });
     REQUIRE(answer.get_future().get().ok());
   }
+
+  // A stored provider of a name that the environment has, as another node may have written it.
+  void Store(std::string_view kind, const std::string& id) {
+    std::promise<absl::Status> done;
+    store_.Submit({std::string(kind), id,
+                   [&](const store::EditContext&) -> absl::StatusOr<std::optional<replication::Write>> {
+                     v1::ProviderSpec spec;
+                     spec.set_name(id);
+                     spec.set_type(v1::PROVIDER_TYPE_OPENAI);
+                     replication::Write write;
+                     write.spec = spec.SerializeAsString();
+                     return write;
+                   },
+                   std::nullopt},
+                  [&](absl::StatusOr<store::WriteResult> r) { done.set_value(r.status()); });
+    REQUIRE(done.get_future().get().ok());
+  }
+  Handlers& handlers() { return *handlers_; }
+  std::string traffic_path() const { return dir_.Path("traffic.db"); }
 
   int64_t now_ms = kNowMs;
   uint64_t waited_seq = 0;
@@ -375,6 +396,78 @@ TEST_CASE("usage without a traffic file is zeros") {
   v1::GetUsageSummaryRequest bad;
   bad.set_group_by("colour");
   CHECK(absl::IsInvalidArgument(f.Call<v1::GetUsageSummaryResponse>(bad).status()));
+}
+
+TEST_CASE("usage names the key as it is called now, and nothing when it is gone") {
+  Fixture f;
+  const v1::AuthKey key = f.Create("k1");
+  {
+    auto db = schema::OpenTrafficForWrite(f.traffic_path());
+    REQUIRE(db.ok());
+    REQUIRE(db->Execute("INSERT INTO usage (id, request_id, started_at_us, auth_key_id, auth_key_name, outcome) "
+                        "VALUES (1700000000000001, 'r1', 1700000000000000, 'k1', 'old', 'success'), "
+                        "(1700000000000002, 'r2', 1700000000000000, 'gone', 'old', 'success')")
+                .ok());
+  }
+  const auto log = f.Call<v1::ListUsageResponse>(v1::ListUsageRequest());
+  REQUIRE(log.ok());
+  REQUIRE(log->entries_size() == 2);
+  CHECK(log->entries(0).auth_key_name().empty());
+  CHECK(log->entries(1).auth_key_name() == "ci");
+  v1::GetUsageSummaryRequest by_key;
+  by_key.set_group_by("auth_key");
+  by_key.mutable_since()->set_seconds(1'600'000'000);
+  by_key.mutable_until()->set_seconds(1'800'000'000);
+  const auto summary = f.Call<v1::GetUsageSummaryResponse>(by_key);
+  REQUIRE(summary.ok());
+  REQUIRE(summary->groups_size() == 2);
+  CHECK(summary->groups(1).group() == "k1");
+  CHECK(summary->groups(1).name() == "ci");
+}
+
+TEST_CASE("a question to traffic.db is not answered on the asker's thread") {
+  Fixture f;
+  std::promise<std::thread::id> answered;
+  f.handlers().Handle(Caller{"test"}, v1::GetUsageSummaryRequest(),
+                      [&](const absl::StatusOr<v1::GetUsageSummaryResponse>&) {
+                        answered.set_value(std::this_thread::get_id());
+                      });
+  CHECK(answered.get_future().get() != std::this_thread::get_id());
+  f.handlers().Stop();
+  CHECK(absl::IsResourceExhausted(
+      f.Call<v1::GetUsageSummaryResponse>(v1::GetUsageSummaryRequest()).status()));
+}
+
+TEST_CASE("a provider that the environment shadows is counted and shown once") {
+  Fixture f;
+  f.Store(schema::kProvider, "openai");
+  REQUIRE(f.Call<v1::PutProviderResponse>(ProviderWith("sk-provider-secret")).ok());
+  const auto status = f.Call<v1::GetProviderStatusResponse>(v1::GetProviderStatusRequest());
+  REQUIRE(status.ok());
+  REQUIRE(status->providers_size() == 2);
+  CHECK(status->providers(0).name() == "openai");
+  CHECK(status->providers(0).source() == "environment");
+  CHECK(status->providers(1).source() == "stored");
+  CHECK(f.Call<v1::GetNodeStatusResponse>(v1::GetNodeStatusRequest())->providers() == 2);
+}
+
+TEST_CASE("a put says created once, and again after a delete, also within one millisecond") {
+  Fixture f;
+  v1::PutAliasRequest put;
+  put.mutable_alias()->set_name("fast");
+  put.mutable_alias()->add_targets()->set_model("openai/gpt-4o");
+  const auto first = f.Call<v1::PutAliasResponse>(put);
+  REQUIRE(first.ok());
+  CHECK(first->created());
+  put.mutable_alias()->add_targets()->set_model("openai/gpt-4o-mini");
+  const auto second = f.Call<v1::PutAliasResponse>(put);  // the clock stands still
+  REQUIRE(second.ok());
+  CHECK(second->changed());
+  CHECK_FALSE(second->created());
+  v1::DeleteAliasRequest gone;
+  gone.set_name("fast");
+  REQUIRE(f.Call<v1::DeleteAliasResponse>(gone).ok());
+  CHECK(f.Call<v1::PutAliasResponse>(put)->created());
 }
 
 TEST_CASE("cluster status with clustering off says so") {
