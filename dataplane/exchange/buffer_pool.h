@@ -1,5 +1,5 @@
 // BufferPool and BodyBuffer: bytes that outlive a step (request bodies kept for a retry, SSE carries).
-// Source: ours. Thread: one loop. Bounds: free lists of 4, 16, 64 and 256 KiB, at most kIdleBytesMax idle per class;
+// Source: ours. Thread: one loop. Bounds: free lists of 1, 4, 16, 64 and 256 KiB, at most kIdleBytesMax idle per class;
 // larger ones come from malloc and go back to it. `bytes_in_use` lets the driver shed load.
 // Invariant: kPaddingBytes readable bytes follow `capacity`, as simdjson needs; a BodyBuffer never outlives its pool.
 #pragma once
@@ -20,7 +20,8 @@ namespace aurora::exchange {
 
 class BufferPool {
  public:
-  static constexpr std::array<size_t, 4> kClasses = {4u << 10, 16u << 10, 64u << 10, 256u << 10};
+  // The smallest is what a short request on its way to a stream holds: with thousands at once it counts.
+  static constexpr std::array<size_t, 5> kClasses = {1u << 10, 4u << 10, 16u << 10, 64u << 10, 256u << 10};
   static constexpr size_t kIdleBytesMax = 4u << 20;
 
   BufferPool() {
@@ -79,7 +80,7 @@ class BufferPool {
     }
   }
 
-  std::array<std::vector<char*>, 4> free_;
+  std::array<std::vector<char*>, kClasses.size()> free_;
   size_t bytes_in_use_ = 0;
 };
 

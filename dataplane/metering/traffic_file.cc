@@ -5,7 +5,8 @@
 
 namespace aurora::metering {
 
-absl::StatusOr<std::unique_ptr<TrafficFile>> TrafficFile::Open(const std::string& path) {
+absl::StatusOr<std::unique_ptr<TrafficFile>> TrafficFile::Open(const std::string& path,
+                                                                std::function<void()> pause) {
   AURORA_ASSIGN_OR_RETURN(sqlite::Database db, schema::OpenTrafficForWrite(path));
   auto file = std::make_unique<TrafficFile>(std::move(db));
   sqlite::Database& d = file->db_;
@@ -20,6 +21,7 @@ absl::StatusOr<std::unique_ptr<TrafficFile>> TrafficFile::Open(const std::string
   AURORA_ASSIGN_OR_RETURN(const int64_t last,
                           d.QueryInt64("SELECT coalesce(max(id), 0) FROM usage"));
   file->rows_->StartAfter(last);
+  file->rows_->SetPause(std::move(pause));
   AURORA_ASSIGN_OR_RETURN(file->delete_list_,
                           d.Prepare("DELETE FROM discovered_model WHERE provider = ?1"));
   AURORA_ASSIGN_OR_RETURN(

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,7 +18,9 @@ namespace aurora::metering {
 
 class TrafficFile {
  public:
-  static absl::StatusOr<std::unique_ptr<TrafficFile>> Open(const std::string& path);
+  // `pause` is called between a few rows of Insert and the next.
+  static absl::StatusOr<std::unique_ptr<TrafficFile>> Open(const std::string& path,
+                                                           std::function<void()> pause);
   explicit TrafficFile(sqlite::Database db)
       : rows_(std::make_unique<UsageRows>()), db_(std::move(db)) {}
 

@@ -10,6 +10,9 @@ namespace aurora::metering {
 bool UsageRows::Next() {
   while (next_ < count_) {
     record_ = &ring_->At(next_++);
+    if (next_ % kRowsPerPause == 0 && pause_) {
+      pause_();
+    }
     if (record_->metered) {
       last_id_ = std::max(last_id_ + 1, record_->started_unix_us + record_->latency_us);
       return true;

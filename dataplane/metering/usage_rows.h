@@ -5,7 +5,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string_view>
+#include <utility>
 
 #include "dataplane/metering/usage_ring.h"
 #include "shared/sqlite/row_source.h"
@@ -16,9 +18,12 @@ class UsageRows final : public sqlite::RowSource {
  public:
   // Column 0 is the id; the others are schema::kUsageColumns without node_id and auth_key_name.
   static constexpr int kColumns = 20;
+  static constexpr size_t kRowsPerPause = 32;
 
   // `id`: the largest in the file.
   void StartAfter(int64_t id) { last_id_ = id; }
+  // Called after every kRowsPerPause rows.
+  void SetPause(std::function<void()> pause) { pause_ = std::move(pause); }
   void Read(const UsageRing& ring, size_t count) {
     ring_ = &ring;
     count_ = count;
@@ -34,6 +39,7 @@ class UsageRows final : public sqlite::RowSource {
   size_t next_ = 0;
   const model::UsageRecord* record_ = nullptr;
   int64_t last_id_ = 0;
+  std::function<void()> pause_;
 };
 
 }  // namespace aurora::metering

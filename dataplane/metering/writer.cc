@@ -1,9 +1,7 @@
 #include "dataplane/metering/writer.h"
 
 #include <pthread.h>
-#include <sys/resource.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -25,7 +23,12 @@ namespace {
 
 constexpr int64_t kDeleteBatch = 2000;
 constexpr int64_t kVacuumPages = 4000;
-constexpr int kNice = 5;
+// A pause after a few rows (some 60 us) lets requests pass; no lower priority does that without
+// starving the writer, and losing rows, when the cores are full.
+constexpr std::chrono::microseconds kPause{20};
+constexpr size_t kHurryFrom = UsageRing::kCapacity / 4;
+// Of one ring in one transaction: what is committed makes room again.
+constexpr size_t kBatch = 512;
 constexpr size_t kKeepWhileFailing = UsageRing::kCapacity / 2;
 
 using Clock = std::chrono::steady_clock;
@@ -105,9 +108,6 @@ class Writer::Thread {
  private:
   void Run() {
     ::pthread_setname_np(::pthread_self(), "aurora-metering");
-    // Rows can wait, requests cannot: where both want one core, the loop is not made to wait for a
-    // batch. Not lower: at nice 5 a third of a loop's share is left, several times what a row costs.
-    (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice);
     while (true) {
       bool stop = false;
       {
@@ -174,17 +174,43 @@ class Writer::Thread {
 
   absl::Status OpenIfClosed() {
     if (file_ == nullptr) {
-      AURORA_ASSIGN_OR_RETURN(file_, TrafficFile::Open(options_.path));
+      AURORA_ASSIGN_OR_RETURN(file_, TrafficFile::Open(options_.path, [this] { Pause(); }));
     }
     return absl::OkStatus();
   }
 
-  // One transaction over all rings; the records leave the rings once they are committed.
+  // Between a few rows and the next: unless a ring fills or everything is to end.
+  void Pause() const {
+    for (const UsageRing* ring : rings_) {
+      if (ring->Readable() >= kHurryFrom) {
+        return;
+      }
+    }
+    if (!stopping()) {
+      std::this_thread::sleep_for(kPause);
+    }
+  }
+
+  // Until the rings hold no more than what came meanwhile.
   absl::Status Drain() {
+    for (size_t left = UsageRing::kCapacity / kBatch; left > 0; --left) {
+      AURORA_ASSIGN_OR_RETURN(const bool all, DrainBatch());
+      if (all) {
+        break;
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  // One transaction over all rings; the records leave the rings once they are committed. True when
+  // no ring held more than that.
+  absl::StatusOr<bool> DrainBatch() {
     std::vector<size_t> counts;
     size_t rows = 0;
+    bool all = true;
     for (const UsageRing* ring : rings_) {
-      const size_t n = ring->Readable();
+      const size_t n = std::min(ring->Readable(), kBatch);
+      all = all && n < kBatch;
       counts.push_back(n);
       for (size_t i = 0; i < n; ++i) {
         rows += ring->At(i).metered ? 1U : 0U;
@@ -211,7 +237,7 @@ class Writer::Thread {
       rings_[r]->Consume(counts[r]);
     }
     written_.fetch_add(rows, std::memory_order_relaxed);
-    return absl::OkStatus();
+    return all;
   }
 
   absl::Status WriteLists() {

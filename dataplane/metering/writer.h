@@ -2,8 +2,8 @@
 // Source: architecture.md (usage); schema in shared/schema/traffic_db.h. Thread: the constructor
 // opens the file on the caller's thread, everything after runs on the writer's; SaveDiscovered,
 // LoadDiscovered and counters may be called from any thread; on_alarm runs on the writer's.
-// Units: one transaction per drain, every 40 ms; caps are enforced every 60 s in batches of 2000
-// rows. Errors: never fatal. While the file cannot be written (error, disk nearly full, directory
+// Units: transactions of at most 512 records of each ring, every 20 ms, paced so that no request
+// waits for a batch; caps are enforced every 60 s in batches of 2000 rows. Errors: never fatal. While the file cannot be written (error, disk nearly full, directory
 // gone) the alarm is up, each ring keeps its newest 2048 records and older ones are dropped and
 // counted; the file is opened again each second. Lifetime: the rings outlive the writer.
 // Invariant: a metered record ends as exactly one row or one count in dropped_*.
@@ -28,7 +28,7 @@ struct Options {
   uint64_t min_free_bytes = uint64_t{64} << 20;
   Duration max_age = Duration::Max();  // of rows, by their start
   uint64_t max_bytes = 0;              // of the file without its free pages; 0 = no cap
-  Duration flush_every = Duration::Millis(40);
+  Duration flush_every = Duration::Millis(20);
   Duration upkeep_every = Duration::Seconds(60);
   Duration retry_every = Duration::Seconds(1);
   // At each change: why rows are not written; empty when they are again.
