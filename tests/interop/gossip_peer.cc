@@ -136,6 +136,8 @@ void SayStats(const Gossip& gossip) {
        {"refused", refused},
        {"dropped_parts", stats.dropped_parts},
        {"health", stats.health},
+       {"stalls", stats.core.stalls},
+       {"lateness_p99_us", stats.lateness_p99.micros()},
        {"rtt_count", stats.rtt.count},
        {"bytes_out", stats.bytes_out},
        {"streams_failed", stats.streams_failed},

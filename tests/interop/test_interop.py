@@ -242,8 +242,24 @@ def refute_after_a_stop(run):
         for other in others:
             other.alive(5)
             assert not other.has(other.saw_gone(stopped.name), marks[other.name]), f"{other.name} lost {stopped.name}"
+        if stopped.ours:
+            stopped.until("stats", "stats", lambda a: a["stalls"] > 0, "its own standstill")
         for other in others:
             assert not stopped.has(stopped.saw_gone(other.name), marks[stopped.name]), f"{stopped.name} lost {other.name}"
+
+
+def back_from_the_dead(run):
+    a, b, c, g, h = five(run)
+    marks = {p.name: p.mark() for p in run.peers}
+    for stopped in (b, g):
+        stopped.signal(signal.SIGSTOP)
+    for watcher in (a, c, h):
+        for stopped in (b, g):
+            watcher.wait(watcher.saw_gone(stopped.name), f"{stopped.name} declared dead", marks[watcher.name])
+    for stopped in (b, g):
+        stopped.signal(signal.SIGCONT)
+    for peer in run.peers:
+        peer.alive(5)
 
 
 def leave_and_crash(run):
@@ -356,8 +372,8 @@ def labelled_and_encrypted(run):
     clean(run)
 
 
-SCENARIOS = [life_of_a_cluster, refute_after_a_stop, leave_and_crash, crash_of_ours_seen_by_go, encrypted, rotated_keys,
-             plain_without_compression, ipv6]
+SCENARIOS = [life_of_a_cluster, refute_after_a_stop, back_from_the_dead, leave_and_crash, crash_of_ours_seen_by_go,
+             encrypted, rotated_keys, plain_without_compression, ipv6]
 LABEL_SCENARIOS = [labelled, labelled_and_encrypted]
 
 
