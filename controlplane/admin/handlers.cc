@@ -1,5 +1,6 @@
 #include "controlplane/admin/handlers.h"
 
+#include "absl/strings/str_cat.h"
 #include "controlplane/admin/handlers_impl.h"
 #include "controlplane/admin/worker.h"
 #include "shared/schema/kinds.h"
@@ -65,7 +66,9 @@ void Handlers::Handle(const Caller&, const v1::GetNodeStatusRequest&,
         *out = base;
         AURORA_ASSIGN_OR_RETURN(schema::Position head, reader.Head());
         out->set_committed_seq(static_cast<int64_t>(head.seq));
-        out->set_config_revision(std::to_string(head.seq));
+        if (head.seq > 0) {  // as aurora_config_revision_info has it; a fresh node has none
+          out->set_config_revision(absl::StrCat(absl::Hex(head.seq)));
+        }
         const auto count = [&](std::string_view kind) -> absl::StatusOr<int32_t> {
           AURORA_ASSIGN_OR_RETURN(const int64_t n, reader.CountLive(kind));
           return static_cast<int32_t>(n);

@@ -470,6 +470,18 @@ TEST_CASE("a put says created once, and again after a delete, also within one mi
   CHECK(f.Call<v1::PutAliasResponse>(put)->created());
 }
 
+TEST_CASE("a fresh node has no revision, and one with policy has the data plane's name for it") {
+  Fixture f;
+  CHECK(f.Call<v1::GetNodeStatusResponse>(v1::GetNodeStatusRequest())->config_revision().empty());
+  for (int i = 0; i < 10; ++i) {
+    f.Create();
+  }
+  const auto status = f.Call<v1::GetNodeStatusResponse>(v1::GetNodeStatusRequest());
+  CHECK(status->committed_seq() == 10);
+  CHECK(status->config_revision() == "a");
+  CHECK(status->auth_keys() == 10);
+}
+
 TEST_CASE("cluster status with clustering off says so") {
   Fixture f;
   CHECK_FALSE(f.Call<v1::GetClusterStatusResponse>(v1::GetClusterStatusRequest())->enabled());
