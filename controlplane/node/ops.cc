@@ -6,6 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "controlplane/store/store_metrics.h"
+
 namespace aurora::node {
 namespace {
 
@@ -33,6 +35,20 @@ void NodeMetrics::CollectInto(metrics::Families& families) const {
   families.Gauge("aurora_db_size_bytes", "Size of aurora.db.", {}, FileBytes(db_path_));
   families.Gauge("aurora_db_wal_size_bytes", "Size of aurora.db's write-ahead log.", {},
                  FileBytes(db_path_ + "-wal"));
+  const store::StoreMetrics& m = store_.metrics();
+  families.Histogram("aurora_db_query_duration_seconds",
+                     "A batch of writes with its fsync, or a read, of aurora.db.", {{"op", "write"}},
+                     m.write);
+  families.Histogram("aurora_db_query_duration_seconds",
+                     "A batch of writes with its fsync, or a read, of aurora.db.", {{"op", "read"}},
+                     m.read);
+  for (const auto& [op, count] : {std::pair("write", &m.write_errors), {"read", &m.read_errors},
+                                  {"open", &m.open_errors}}) {
+    families.Counter("aurora_db_errors_total", "Failed uses of aurora.db.", {{"op", op}},
+                     static_cast<double>(count->value()));
+  }
+  families.Counter("aurora_db_busy_total", "Writes that waited too long for the file's lock.", {},
+                   static_cast<double>(m.busy.value()));
   families.Gauge("aurora_store_writable", "1 while the store takes writes.", {}, writable ? 1 : 0);
   families.Counter("aurora_audit_events_total", "Entries ever written to the audit table.", {},
                    static_cast<double>(audit_events_.load(std::memory_order_relaxed)));

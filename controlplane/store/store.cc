@@ -1,5 +1,6 @@
 #include "controlplane/store/store.h"
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -7,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "controlplane/store/store_metrics.h"
 #include "controlplane/store/writer.h"
 #include "shared/base/check.h"
 #include "shared/base/status.h"
@@ -23,6 +25,10 @@ uint64_t SystemMs() {
   return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(
                                    std::chrono::system_clock::now().time_since_epoch())
                                    .count());
+}
+
+double SecondsSince(SteadyClock::time_point begin) {
+  return std::chrono::duration<double>(SteadyClock::now() - begin).count();
 }
 
 struct Item {
@@ -63,6 +69,7 @@ class Store::Thread {
   StoreState WaitOpened() const;
   replication::Origin origin() const;
   schema::Position head() const;
+  const StoreMetrics& metrics() const { return metrics_; }
 
  private:
   void Run();
@@ -76,6 +83,7 @@ class Store::Thread {
   std::deque<Item> TakeQueued(size_t limit);
 
   const StoreOptions options_;
+  StoreMetrics metrics_;
   // Owned by the thread.
   std::unique_ptr<Writer> writer_;
   absl::Status refusal_ = Unavailable("the store is not open yet");
@@ -211,6 +219,7 @@ void Store::Thread::TryOpen() {
     Enter(State::kOpen, absl::OkStatus());
     return;
   }
+  metrics_.open_errors.Add();
   const bool corrupt = absl::IsDataLoss(writer.status());
   next_open_ = SteadyClock::now() + (corrupt ? every * kCorruptRetryFactor : every);
   Enter(corrupt ? State::kCorrupt : State::kFailed, writer.status());
@@ -249,7 +258,13 @@ void Store::Thread::Process(std::deque<Item> batch) {
   std::vector<absl::Status> answers(batch.size());
   absl::Status status = refusal_.ok() ? CheckInPlace() : refusal_;
   if (status.ok()) {
+    const auto begin = SteadyClock::now();
     status = ApplyBatch(batch, answers);
+    if (std::any_of(batch.begin(), batch.end(), [](const Item& item) { return item.apply != nullptr; })) {
+      metrics_.write.Observe(SecondsSince(begin));
+    }
+    metrics_.write_errors.Add(status.ok() ? 0 : 1);
+    metrics_.busy.Add(absl::IsUnavailable(status) ? 1 : 0);
   }
   if (status.ok()) {
     status = CheckInPlace();  // committed into a file nobody can find is not committed
@@ -263,7 +278,10 @@ void Store::Thread::Process(std::deque<Item> batch) {
   for (size_t i = 0; i < batch.size(); ++i) {
     absl::Status answer = status.ok() ? answers[i] : status;
     if (answer.ok() && batch[i].read) {
+      const auto begin = SteadyClock::now();
       answer = batch[i].read(writer_->reader());
+      metrics_.read.Observe(SecondsSince(begin));
+      metrics_.read_errors.Add(absl::IsDataLoss(answer) || absl::IsInternal(answer) ? 1 : 0);
     }
     if (batch[i].done) {
       batch[i].done(std::move(answer));
@@ -381,6 +399,9 @@ replication::Origin Store::origin() const {
 }
 schema::Position Store::head() const {
   return thread_->head();
+}
+const StoreMetrics& Store::metrics() const {
+  return thread_->metrics();
 }
 
 }  // namespace aurora::store

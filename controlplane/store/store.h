@@ -71,6 +71,8 @@ struct RemoteRow {
   replication::Row row;
 };
 
+struct StoreMetrics;  // store_metrics.h
+
 enum class State { kOpening, kOpen, kReplaced, kCorrupt, kFailed, kStopped };
 std::string_view StateName(State state);
 
@@ -120,6 +122,7 @@ class Store {
   replication::Origin origin() const;
   // The head of the change feed as last committed.
   schema::Position head() const;
+  const StoreMetrics& metrics() const;
 
  private:
   class Thread;

@@ -18,7 +18,8 @@ aurora_control_plane_connected aurora_config_revision_info aurora_config_last_re
 aurora_config_last_reload_timestamp_seconds aurora_event_loop_lag_seconds aurora_secrets_decrypt_errors_total
 aurora_usage_records_dropped_total aurora_usage_records_written_total aurora_role_page_valid""".split()
 STORE = """aurora_build_info aurora_db_size_bytes aurora_db_wal_size_bytes aurora_store_writable aurora_audit_events_total
-aurora_rolepage_rewrites_total grpc_server_handled_total""".split()
+aurora_rolepage_rewrites_total grpc_server_handled_total
+aurora_db_query_duration_seconds aurora_db_errors_total aurora_db_busy_total""".split()
 LABELS = {
     "aurora_http_requests_total": {"route", "method", "code"}, "aurora_http_request_duration_seconds": {"route", "method"},
     "aurora_connections": {"listener", "state"}, "aurora_request_overhead_duration_seconds": {"stage"},
@@ -81,6 +82,14 @@ def test_what_the_metrics_say_is_what_happened(busy):
     assert value(samples, "aurora_request_overhead_duration_seconds_count") == 3
     assert value(samples, "aurora_usage_records_dropped_total") == 0
     until(lambda: value(scrape(busy), "aurora_usage_records_written_total") >= 3, "the usage rows are counted")
+
+
+def test_the_store_counts_its_writes(busy):
+    writes = lambda: value(scrape(busy, "controlplane_ops"), "aurora_db_query_duration_seconds_count", op="write")
+    before = writes()
+    busy.create_key("counted")
+    assert writes() > before
+    assert value(scrape(busy, "controlplane_ops"), "aurora_db_errors_total") == 0
 
 
 def test_metrics_of_both_processes_satisfy_promtool(busy):
