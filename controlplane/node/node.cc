@@ -17,6 +17,7 @@
 #include "controlplane/admin/rest_face.h"
 #include "controlplane/admin/token.h"
 #include "controlplane/kinds/resolve.h"
+#include "controlplane/node/cluster.h"
 #include "controlplane/node/identity.h"
 #include "controlplane/node/ops.h"
 #include "controlplane/node/propagation.h"
@@ -123,6 +124,7 @@ class Node::Impl {
   absl::Status OpenState();
   absl::Status OpenFaces();
   admin::Deps HandlerDeps();
+  ClusterDeps HandClusterDeps();
   admin::NodeFacts Facts() const;
   std::vector<std::string> NotReady() const;
   bool StoreOpen() const { return store_->state().state == store::State::kOpen; }
@@ -148,6 +150,7 @@ class Node::Impl {
   std::unique_ptr<PropagationWatch> propagation_;
   OpenedIdentity identity_;
   std::unique_ptr<store::Store> store_;
+  std::unique_ptr<Cluster> cluster_;  // null: clustering is off
   std::unique_ptr<admin::Handlers> handlers_;
   std::shared_ptr<NodeMetrics> metrics_;
   std::unique_ptr<OpsServer> ops_;
@@ -173,6 +176,7 @@ Node::Impl::~Impl() {
   if (handlers_ != nullptr) {
     handlers_->Stop();
   }
+  cluster_.reset();
   identity_.election.reset();
   store_.reset();
   handlers_.reset();
@@ -222,14 +226,41 @@ absl::Status Node::Impl::OpenState() {
   metrics_ = std::make_shared<NodeMetrics>(*store_, *page_, db_path);
   registry_.Add(metrics_);
   registry_.Add(counts_);
+  if (config_.cluster.enabled) {
+    AURORA_ASSIGN_OR_RETURN(cluster_, TakeOver([&] { return Cluster::Open(HandClusterDeps()); }));
+    registry_.Add(cluster_->metrics());
+  }
   handlers_ = std::make_unique<admin::Handlers>(HandlerDeps());
   return absl::OkStatus();
+}
+
+ClusterDeps Node::Impl::HandClusterDeps() {
+  ClusterDeps deps;
+  deps.loop = &loop_;
+  deps.mailbox = &mailbox_;
+  deps.config = &config_;
+  deps.store = store_.get();
+  deps.election = identity_.election.get();
+  deps.stored = identity_.stored;
+  deps.node_uid = identity_.identity.node_uid;
+  deps.cluster_id = identity_.identity.cluster_id;
+  deps.version = version_;
+  deps.epoch = epoch_;
+  deps.local = [this] {
+    roster::LocalState local;
+    local.data_plane = Facts().data_plane;
+    const std::optional<rolepage::DataState> data = page_->Data();
+    local.load = data.has_value() ? data->in_flight : 0;
+    return local;
+  };
+  return deps;
 }
 
 admin::Deps Node::Impl::HandlerDeps() {
   admin::Deps deps;
   deps.store = store_.get();
   deps.config = &config_;
+  deps.cluster = cluster_.get();
   deps.enforcement.now = [watch = propagation_.get()](uint64_t seq) { return watch->Now(seq); };
   deps.enforcement.wait = [watch = propagation_.get()](uint64_t seq, Duration timeout,
                                                        std::function<void(v1::Propagation)> done) {
@@ -262,7 +293,7 @@ absl::Status Node::Impl::OpenFaces() {
       grpc_, TakeOver([&] {
         return admin::GrpcFace::Open({config_.admin, handlers_.get(), &token_, counts_.get()});
       }));
-  faces_open_ = 2;
+  faces_open_ = cluster_ == nullptr ? 2 : 3;
   return absl::OkStatus();
 }
 
@@ -327,6 +358,9 @@ void Node::Impl::OnSignal(int signum) {
   propagation_->Stop();
   drain_limit_.Start(kDrainMax);
   rest_->Drain([this] { FaceDrained(); });
+  if (cluster_ != nullptr) {
+    cluster_->Leave([this] { FaceDrained(); });
+  }
   // gRPC's Shutdown blocks, and the calls it waits for may need this loop.
   grpc_shutdown_ = std::thread([this]() noexcept {
     grpc_->Shutdown(kGrpcGrace);

@@ -17,6 +17,7 @@ GossipOptions GossipOptionsFrom(const config::Cluster& cluster, const membership
   }
   options.stored_incarnation = stored_incarnation;
   options.core.cluster_id = meta.cluster_id;
+  options.core.node_meta = true;
   return options;
 }
 

@@ -10,8 +10,7 @@
 
 namespace aurora::peers {
 
-// `meta.cluster_id` also becomes the cluster whose nodes count; while it is empty, nobody is a
-// guest.
+// `meta.cluster_id` also becomes the cluster whose nodes count; a fresh node (empty) counts all.
 GossipOptions GossipOptionsFrom(const config::Cluster& cluster, const membership::NodeMeta& meta,
                                 std::optional<uint32_t> stored_incarnation);
 

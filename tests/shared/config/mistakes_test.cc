@@ -76,13 +76,17 @@ TEST_CASE("two listeners on one port are both named") {
 
 TEST_CASE("cluster ports clash only when clustering is on") {
   CHECK(MistakesOf("server.listen = \":7946\"\n").empty());
-  CHECK(MistakesOf("server.listen = \":7946\"\ncluster.enabled = true\n").size() == 2);
+  CHECK(MistakesOf("server.listen = \":7946\"\ncluster.enabled = true\n").size() == 1);
 }
 
-TEST_CASE("clustering is refused with one line while it is not built") {
-  CHECK(MistakesOf("", {{"CLUSTER_ENABLED", "true"}}) ==
-        Want{"cluster.enabled: \"true\" is not in this build yet, want false (environment "
-             "CLUSTER_ENABLED)"});
+TEST_CASE("what needs an election is refused while there is none") {
+  CHECK(MistakesOf("", {{"CLUSTER_ENABLED", "true"}}).empty());
+  CHECK(MistakesOf("", {{"CLUSTER_ENABLED", "true"}, {"CLUSTER_FAILOVER_MODE", "active_active"}}).empty());
+  CHECK(MistakesOf("", {{"CLUSTER_FAILOVER_MODE", "active_passive"}}).empty());
+  CHECK(MistakesOf("", {{"CLUSTER_ENABLED", "true"}, {"CLUSTER_FAILOVER_MODE", "active_passive"}}) ==
+        Want{"cluster.failover_mode: \"active_passive\" is not allowed, this build has no election: want "
+             "single_node or active_active (environment CLUSTER_FAILOVER_MODE)"});
+  CHECK(MistakesOf("", {{"CLUSTER_ENABLED", "true"}, {"CLUSTER_ROLE", "witness"}}).size() == 1);
 }
 
 TEST_CASE("clustering with seeds needs an id of the node's own") {

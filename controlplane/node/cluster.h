@@ -1,0 +1,53 @@
+// Cluster: this node as a member: gossip, Control streams and the roster core, driven on the control loop, and what the
+// admin API asks of them. Source: architecture (controlplane/node), product contract section 3, docs/protocols/.
+// Thread: the control loop's; ClusterApi's methods may be called from any. Bounds: those of the parts. Errors: Open
+// names the setting; AlreadyExists when a port is held. Order in which things happen: step, store, send, re-arm.
+// Always: nothing of a founding record is announced before it is on disk.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "controlplane/admin/cluster_api.h"
+#include "controlplane/roster/roster.h"
+#include "controlplane/store/election_db.h"
+#include "shared/base/status.h"
+#include "shared/config/config.h"
+#include "shared/metrics/metrics.h"
+#include "shared/uv/loop.h"
+#include "shared/uv/mailbox.h"
+
+namespace aurora::store {
+class ElectionThread;
+class Store;
+}  // namespace aurora::store
+
+namespace aurora::node {
+
+// Everything pointed to outlives the cluster; `election` must have run what waits before `mailbox` goes.
+struct ClusterDeps {
+  uv::Loop* loop = nullptr;
+  uv::Mailbox* mailbox = nullptr;
+  const config::Config* config = nullptr;
+  store::Store* store = nullptr;              // events, and the cluster id beside the policy
+  store::ElectionThread* election = nullptr;  // founding, roster, incarnation, keys
+  store::ElectionState stored;                // what election.db held at the start
+  std::string node_uid;
+  std::string cluster_id;  // empty: fresh
+  std::string version;
+  uint64_t epoch = 0;
+  std::function<roster::LocalState()> local;  // data plane and load; the keys are filled in here
+};
+
+class Cluster : public admin::ClusterApi {
+ public:
+  static absl::StatusOr<std::unique_ptr<Cluster>> Open(ClusterDeps deps);
+
+  // Tells everyone that this node leaves, then runs `done` (2 s at most). Destroy it then.
+  virtual void Leave(std::function<void()> done) = 0;
+  virtual std::shared_ptr<metrics::Source> metrics() = 0;
+};
+
+}  // namespace aurora::node

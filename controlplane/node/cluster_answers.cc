@@ -1,0 +1,145 @@
+// What the admin API asks of the cluster, answered on the control loop.
+#include <memory>
+
+#include "controlplane/node/cluster_impl.h"
+
+namespace aurora::node {
+
+template <class Response, class F>
+void ClusterImpl::OnLoop(ClusterReply<Response> reply, F answer) {
+  auto shared = std::make_shared<ClusterReply<Response>>(std::move(reply));
+  const bool posted =
+      deps_.mailbox->Post([shared, answer = std::move(answer)]() mutable { (*shared)(answer()); });
+  if (!posted) {
+    (*shared)(Unavailable("the control loop is stopping or overloaded; try again"));
+  }
+}
+
+void ClusterImpl::Status(ClusterReply<v1::GetClusterStatusResponse> reply) {
+  OnLoop(std::move(reply), [this]() -> absl::StatusOr<v1::GetClusterStatusResponse> {
+    const roster::ClusterView view = roster_->View(uv::Loop::Now());
+    const roster::NodeInfo& self = roster_->self();
+    v1::GetClusterStatusResponse out;
+    out.set_enabled(true);
+    out.set_cluster_id(view.cluster_id);
+    out.set_node_id(self.node_id);
+    out.set_node_name(self.node_name);
+    out.set_region(self.region);
+    out.set_zone(self.zone);
+    out.set_failover_mode(self.failover_mode);
+    out.set_role(view.role);
+    out.set_leader_id(view.leader_id);
+    out.set_term(view.term);
+    out.set_node_count(view.node_count);
+    out.set_healthy_count(view.healthy_count);
+    out.set_state(view.state);
+    for (const std::string& reason : view.reasons) {
+      out.add_reasons(reason);
+    }
+    out.set_converged(view.converged);
+    out.set_max_lag_ms(view.max_lag_ms);
+    return out;
+  });
+}
+
+void ClusterImpl::Nodes(ClusterReply<v1::ListNodesResponse> reply) {
+  OnLoop(std::move(reply), [this]() -> absl::StatusOr<v1::ListNodesResponse> {
+    v1::ListNodesResponse out;
+    for (const roster::NodeView& node : roster_->View(uv::Loop::Now()).nodes) {
+      v1::ClusterNode* to = out.add_nodes();
+      to->set_node_id(node.node_id);
+      to->set_node_name(node.node_name);
+      to->set_region(node.region);
+      to->set_zone(node.zone);
+      to->set_status(std::string(roster::Name(node.status)));
+      to->set_role(node.role);
+      to->set_is_leader(node.is_leader);
+      to->set_data_plane(node.data_plane);
+      to->set_advertise_url(node.advertise_url);
+      to->set_gossip_addr(node.gossip_addr);
+      to->set_sync_addr(node.sync_addr);
+      if (node.last_heartbeat_ms > 0) {
+        to->mutable_last_heartbeat()->set_seconds(node.last_heartbeat_ms / 1000);
+        to->mutable_last_heartbeat()->set_nanos(static_cast<int32_t>(node.last_heartbeat_ms % 1000) * 1'000'000);
+      }
+      to->set_lag_ms(node.lag_ms);
+      to->set_version(node.version);
+    }
+    return out;
+  });
+}
+
+void ClusterImpl::Remove(const std::string& actor, const std::string& node_id,
+                         ClusterReply<v1::RemoveNodeResponse> reply) {
+  OnLoop(std::move(reply), [this, actor, node_id]() -> absl::StatusOr<v1::RemoveNodeResponse> {
+    roster::RemoveResult result = roster::RemoveResult::kUnknown;
+    Step([&](Instant now, int64_t wall, auto& out) { result = roster_->Remove(now, wall, node_id, out); });
+    switch (result) {
+      case roster::RemoveResult::kRemoved:
+        Tell(false, "node_remove_asked", "node " + node_id + " is removed by " + actor);
+        return v1::RemoveNodeResponse();
+      case roster::RemoveResult::kUnknown:
+        return NotFound("node \"" + node_id + "\" is not known here; `nodes list` shows who is");
+      case roster::RemoveResult::kIsSelf:
+        return FailedPrecondition("node \"" + node_id + "\" is this one: stop it and ask another node to remove it");
+      case roster::RemoveResult::kStillHere:
+        break;
+    }
+    return FailedPrecondition("node \"" + node_id + "\" is alive: stop it first; only who failed or left is removed");
+  });
+}
+
+void ClusterImpl::Keys(ClusterReply<v1::ListGossipKeysResponse> reply) {
+  OnLoop(std::move(reply), [this]() -> absl::StatusOr<v1::ListGossipKeysResponse> {
+    v1::ListGossipKeysResponse out;
+    for (const std::string& fingerprint : ring_.Fingerprints()) {
+      *out.add_keys() = KeyInfo(fingerprint);
+    }
+    return out;
+  });
+}
+
+void ClusterImpl::InstallKey(const std::string& actor, const std::string& key_base64,
+                             ClusterReply<v1::InstallGossipKeyResponse> reply) {
+  OnLoop(std::move(reply), [this, actor, key_base64]() -> absl::StatusOr<v1::InstallGossipKeyResponse> {
+    AURORA_ASSIGN_OR_RETURN(const RingChange change, ring_.Install(key_base64, WallMs(), deps_.node_uid));
+    ChangeRing(change, actor);
+    v1::InstallGossipKeyResponse out;
+    *out.mutable_key() = KeyInfo(change.fingerprint);
+    return out;
+  });
+}
+
+void ClusterImpl::UseKey(const std::string& actor, const std::string& fingerprint,
+                         ClusterReply<v1::UseGossipKeyResponse> reply) {
+  OnLoop(std::move(reply), [this, actor, fingerprint]() -> absl::StatusOr<v1::UseGossipKeyResponse> {
+    AURORA_ASSIGN_OR_RETURN(const RingChange change, ring_.Use(fingerprint, WallMs(), deps_.node_uid));
+    const v1::GossipKeyInfo before = KeyInfo(fingerprint);
+    if (before.missing_on_size() > 0) {
+      return FailedPrecondition("fingerprint: key " + fingerprint + " is not on every member yet (missing on " +
+                                before.missing_on(0) + "); they could not read what this node seals with it");
+    }
+    ChangeRing(change, actor);
+    v1::UseGossipKeyResponse out;
+    *out.mutable_key() = KeyInfo(fingerprint);
+    return out;
+  });
+}
+
+void ClusterImpl::RemoveKey(const std::string& actor, const std::string& fingerprint,
+                            ClusterReply<v1::RemoveGossipKeyResponse> reply) {
+  OnLoop(std::move(reply), [this, actor, fingerprint]() -> absl::StatusOr<v1::RemoveGossipKeyResponse> {
+    AURORA_ASSIGN_OR_RETURN(const RingChange change, ring_.Remove(fingerprint, WallMs(), deps_.node_uid));
+    for (const roster::NodeView& node : roster_->View(uv::Loop::Now()).nodes) {
+      if (!node.self && !node.gossip_keys.empty() && node.gossip_keys.front() == fingerprint &&
+          node.status == roster::Status::kAlive) {
+        return FailedPrecondition("fingerprint: node " + node.node_id + " still seals with key " + fingerprint +
+                                  "; `keyring use` another one first");
+      }
+    }
+    ChangeRing(change, actor);
+    return v1::RemoveGossipKeyResponse();
+  });
+}
+
+}  // namespace aurora::node

@@ -1,0 +1,38 @@
+// ClusterMetrics: aurora_cluster_* on the control plane's /metrics; absent while clustering is off. Source: operations,
+// metrics. Thread: Publish on the control loop, Collect on whichever scrapes. Units: as named. Series of peers are
+// bounded by the roster (16 members, guests are not series).
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "controlplane/peers/gossip_stats.h"
+#include "controlplane/roster/health.h"
+#include "shared/metrics/metrics.h"
+
+namespace aurora::node {
+
+struct ClusterNumbers {
+  roster::ClusterView view;
+  std::string node_id;
+  peers::GossipStats gossip;
+  size_t gossip_keys = 0;
+  size_t streams_up = 0;
+  uint64_t heartbeats_in = 0;
+  uint64_t stream_reconnects = 0;
+  uint64_t refusals = 0;
+};
+
+class ClusterMetrics : public metrics::Source {
+ public:
+  void Publish(ClusterNumbers numbers);
+
+ private:
+  void CollectInto(metrics::Families& families) const override;
+
+  mutable std::mutex mutex_;
+  std::shared_ptr<const ClusterNumbers> numbers_;  // guarded by mutex_
+};
+
+}  // namespace aurora::node
