@@ -165,5 +165,17 @@ TEST_CASE("a missing file is an error unless create is asked for") {
   CHECK_FALSE(std::filesystem::exists(dir.Path("none.db")));
 }
 
+TEST_CASE("a question that would never end ends at its time limit") {
+  const testing::TempDir dir;
+  Database db = OpenNew(dir.Path("a.db"));
+  db.SetTimeLimit(Duration::Millis(20));
+  Database moved = std::move(db);  // the limit's place must not move with it
+  const auto endless = moved.QueryInt64(
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n");
+  CHECK(absl::IsDeadlineExceeded(endless.status()));
+  moved.SetTimeLimit(Duration::Seconds(60));
+  CHECK(*moved.QueryInt64("SELECT 7") == 7);
+}
+
 }  // namespace
 }  // namespace aurora::sqlite
