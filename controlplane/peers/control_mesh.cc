@@ -136,7 +136,9 @@ void Mesh::SetTargets(Instant now, const std::vector<Target>& targets, MeshActio
   for (const auto& [node_id, dial] : old) {
     if (const auto link = links_.find(dial.link); link != links_.end() && !link->second.up) {
       out.push_back(CloseAction(dial.link, ByeReason::kSupersededStream, "no longer wanted"));
+      const Link given_up = std::move(link->second);
       links_.erase(link);
+      TellDown(dial.link, given_up, ByeReason::kSupersededStream, "no longer wanted", out);
     }
   }
   DialDue(now, out);
@@ -228,16 +230,30 @@ void Mesh::Forget(Instant now, LinkMap::iterator entry, ByeReason reason, std::s
       BackOff(now, dial->second, reason, link.up && now - link.since >= config_.steady);
     }
   }
-  if (link.up && Find(link.peer.uid) == 0) {
-    MeshAction action;
-    action.kind = MeshAction::Kind::kDown;
-    action.link = id;
-    action.node_id = link.peer.node_id;
-    action.uid = link.peer.uid;
-    action.reason = reason;
-    action.message = std::string(message);
-    out.push_back(std::move(action));
+  // The peer prefers our dial, and said so before its Hello came on it.
+  if (link.up && reason == ByeReason::kSupersededStream && dial != dials_.end()) {
+    const auto heir = links_.find(dial->second.link);
+    if (heir != links_.end() && !heir->second.up) {
+      heir->second.owed_down = link.peer.uid;
+      return;
+    }
   }
+  TellDown(id, link, reason, message, out);
+}
+
+void Mesh::TellDown(LinkId id, const Link& link, ByeReason reason, std::string_view message, MeshActions& out) {
+  const std::string& uid = link.up ? link.peer.uid : link.owed_down;
+  if (uid.empty() || Find(uid) != 0) {
+    return;
+  }
+  MeshAction action;
+  action.kind = MeshAction::Kind::kDown;
+  action.link = id;
+  action.node_id = link.up ? link.peer.node_id : link.target;
+  action.uid = uid;
+  action.reason = reason;
+  action.message = std::string(message);
+  out.push_back(std::move(action));
 }
 
 void Mesh::Refuse(Instant now, LinkId id, ByeReason reason, std::string_view message, MeshActions& out) {
@@ -338,6 +354,7 @@ void Mesh::Raise(Instant now, LinkId id, MeshActions& out) {
       return;
     }
   }
+  const Link as_dialled = fresh;
   fresh.up = true;
   fresh.since = now;
   fresh.deadline = now + fresh.peer.idle;
@@ -362,6 +379,8 @@ void Mesh::Raise(Instant now, LinkId id, MeshActions& out) {
       Refuse(now, at->first, ByeReason::kSupersededStream, "another stream links the two nodes", out);
     }
   }
+  TellDown(id, as_dialled, ByeReason::kSupersededStream, "another life of the node answered", out);
+  fresh.owed_down.clear();
   if (const auto dial = dials_.find(fresh.peer.node_id); dial != dials_.end()) {
     dial->second.refused = false;
   }

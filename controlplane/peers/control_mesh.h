@@ -102,8 +102,8 @@ class Mesh {
  public:
   Mesh(MeshConfig config, uint64_t seed);
 
-  // Whom to dial; peers_max of them count, those that were targets before or are linked first. Streams that are up stay,
-  // whoever is missing here; dials under way to the missing are given up.
+  // Whom to dial; peers_max of them count, those that were targets before or are linked first. Streams that are up
+  // stay, whoever is missing here; dials under way to the missing are given up.
   void SetTargets(Instant now, const std::vector<Target>& targets, MeshActions& out);
   // Gossip says that the node lives: dial now. A refusal still waits its time.
   void DialNow(Instant now, std::string_view node_id, MeshActions& out);
@@ -134,6 +134,8 @@ class Mesh {
     bool outbound = false;
     bool up = false;
     std::string target;  // whom an outbound one dials
+    // The peer whose stream gave way to this dial before this one was up: down only if it comes to nothing.
+    std::string owed_down;
     MeshPeer peer;
     Instant since;     // dialled or accepted; then: up
     Instant deadline;  // for the Hello; then: idle
@@ -153,6 +155,7 @@ class Mesh {
   bool DialsFirst(const Link& link) const;
   bool Keeps(Instant now, const Link& old, const Link& fresh) const;
   bool Full(const MeshPeer& peer) const;
+  void TellDown(LinkId id, const Link& link, ByeReason reason, std::string_view message, MeshActions& out);
   void Raise(Instant now, LinkId id, MeshActions& out);
   void Refuse(Instant now, LinkId id, ByeReason reason, std::string_view message, MeshActions& out);
   void Forget(Instant now, LinkMap::iterator link, ByeReason reason, std::string_view message, MeshActions& out);

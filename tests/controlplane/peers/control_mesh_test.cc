@@ -423,6 +423,34 @@ TEST_CASE("a shutdown parts from everyone and nothing is dialled or accepted aft
   CHECK(a.accepted[0].reason == ByeReason::kShutdown);
 }
 
+TEST_CASE("a stream that gives way to our own dial is down only if the dial comes to nothing") {
+  Driver a("a");
+  const LinkId dial = a.Dial(At(0), "b");
+  const LinkId inbound = a.Accept(At(0));
+  a.Hello(At(1), inbound, Peer("b"));
+  CHECK(a.Closed(At(2), inbound, ByeReason::kSupersededStream).empty());
+  MeshActions out;
+  SECTION("it comes up") {
+    out = a.Hello(At(3), dial, Peer("b"));
+    REQUIRE(out.size() == 1);
+    CHECK(out[0].kind == Kind::kUp);
+    return;
+  }
+  SECTION("it fails") { out = a.Closed(At(3), dial); }
+  SECTION("it is refused") { out = a.Hello(At(3), dial, Peer("b"), {ByeReason::kLabel, ""}); }
+  SECTION("it gets no answer") { out = a.Tick(At(5000)); }
+  SECTION("it is no longer wanted") { out = a.Targets(At(3), {}); }
+  SECTION("another life answers") {
+    MeshPeer reborn = Peer("b");
+    reborn.uid = "new";
+    out = a.Hello(At(3), dial, reborn);
+  }
+  out = Of(out, Kind::kDown);
+  REQUIRE(out.size() == 1);
+  CHECK(out[0].uid == Uid("b"));
+  CHECK(out[0].node_id == "b");
+}
+
 // ---- two meshes, their streams and every order of events
 
 struct World {
@@ -437,6 +465,7 @@ struct World {
   std::string names[2] = {"a", "b"};
   std::vector<Wire> wires;
   Instant now = At(0);
+  int downs = 0;
 
   Wire* Find(int node, LinkId id) {
     for (Wire& wire : wires) {
@@ -459,6 +488,7 @@ struct World {
       } else if (action.kind == Kind::kUp && wire != nullptr) {
         wire->hello_sent[node] = true;
       }
+      downs += action.kind == Kind::kDown ? 1 : 0;
     }
   }
   // One thing that can happen next on `wire` at `node`; false: nothing can.
@@ -504,6 +534,7 @@ TEST_CASE("dialled both ways at once, in whatever order, exactly the lower node'
     const World::Wire* wire = world.Find(0, world.nodes[0].mesh.Find(Uid("b")));
     REQUIRE(wire != nullptr);
     CHECK(wire->dialler == 0);
+    CHECK(world.downs == 0);
     CHECK(wire->id[1] == world.nodes[1].mesh.Find(Uid("a")));
     CHECK(world.nodes[0].mesh.link_count() == 1);
     CHECK(world.nodes[1].mesh.link_count() == 1);
