@@ -109,7 +109,8 @@ ClusterImpl::ClusterImpl(ClusterDeps deps)
     : deps_(std::move(deps)),
       settings_(deps_.config->cluster),
       ring_(settings_.gossip_keys, StoredRing(deps_.stored.gossip_keys)),
-      tick_(*deps_.loop, [this] { Step([this](Instant now, int64_t wall, auto& out) { roster_->Tick(now, wall, out); }); }),
+      tick_(*deps_.loop,
+            [this] { Step([this](Instant now, int64_t wall, auto& out) { roster_->Tick(now, wall, out); }); }),
       second_(*deps_.loop, [this] { OnSecond(); }),
       resolver_(*deps_.loop) {}
 
