@@ -187,6 +187,7 @@ void Roster::Review(Instant now, int64_t wall_ms, Outbox& out) {
     removed_.erase(removed_.begin(), removed_.end() - kRemovedMax);
   }
   next_review_ = next;
+  reviewed_ms_ = wall_ms;
   PeerHeartbeat heartbeat = Heartbeat();
   heartbeat.load = 0;
   heartbeat.lag_ms = 0;
@@ -320,6 +321,7 @@ ClusterView Roster::View(Instant now) const {
   own.known = true;
   own.linked = true;
   own.heartbeat = Heartbeat();
+  own.last_heartbeat_ms = reviewed_ms_;  // it has just been looked at
   NodeView self = ViewOf(now, own);
   self.self = true;
   view.nodes.push_back(std::move(self));

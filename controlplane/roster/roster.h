@@ -177,6 +177,7 @@ class Roster {
   std::vector<DialTarget> told_targets_;
   std::string stored_;  // Record() in short
   Instant next_review_;
+  int64_t reviewed_ms_ = 0;
 };
 
 }  // namespace aurora::roster

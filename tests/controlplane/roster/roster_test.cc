@@ -407,6 +407,7 @@ TEST_CASE("one row of cluster nodes carries what the node says of itself") {
   CHECK(!b.is_leader);
   CHECK(!b.self);
   CHECK(rig.View("a").nodes[0].self);
+  CHECK(rig.View("a").nodes[0].last_heartbeat_ms == rig.wall_ms);
   rig.Kill("b");
   rig.Gossip("a", "b", GossipState::kFailed);
   CHECK(rig.View("a").nodes[1].data_plane == "down");
