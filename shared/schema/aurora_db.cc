@@ -56,21 +56,12 @@ CREATE TABLE peer (
 
 absl::StatusOr<sqlite::Database> OpenAuroraForWrite(std::string_view path, std::string_view vfs) {
   sqlite::Options options;
-  options.create = true;
   options.vfs = vfs;
-  AURORA_ASSIGN_OR_RETURN(sqlite::Database db, sqlite::Database::Open(path, options));
-  AURORA_RETURN_IF_ERROR(Migrate(db, kScripts));
-  return db;
+  return OpenOwned(path, options, kScripts);
 }
 
 absl::StatusOr<sqlite::Database> OpenAuroraForRead(std::string_view path, std::string_view vfs) {
-  sqlite::Options options;
-  options.query_only = true;
-  options.checkpoint_on_close = false;
-  options.vfs = vfs;
-  AURORA_ASSIGN_OR_RETURN(sqlite::Database db, sqlite::Database::Open(path, options));
-  AURORA_RETURN_IF_ERROR(CheckVersion(db, kAuroraVersion));
-  return db;
+  return OpenBeside(path, vfs, kAuroraVersion);
 }
 
 absl::StatusOr<Position> HeadPosition(sqlite::Database& db) {

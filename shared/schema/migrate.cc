@@ -15,6 +15,25 @@ absl::Status Newer(const sqlite::Database& db, int64_t found, int64_t known) {
 
 }  // namespace
 
+absl::StatusOr<sqlite::Database> OpenOwned(std::string_view path, sqlite::Options options,
+                                           std::span<const std::string_view> scripts) {
+  options.create = true;
+  AURORA_ASSIGN_OR_RETURN(sqlite::Database db, sqlite::Database::Open(path, options));
+  AURORA_RETURN_IF_ERROR(Migrate(db, scripts));
+  return db;
+}
+
+absl::StatusOr<sqlite::Database> OpenBeside(std::string_view path, std::string_view vfs,
+                                            int64_t known) {
+  sqlite::Options options;
+  options.query_only = true;
+  options.checkpoint_on_close = false;
+  options.vfs = vfs;
+  AURORA_ASSIGN_OR_RETURN(sqlite::Database db, sqlite::Database::Open(path, options));
+  AURORA_RETURN_IF_ERROR(CheckVersion(db, known));
+  return db;
+}
+
 absl::Status Migrate(sqlite::Database& db, std::span<const std::string_view> scripts) {
   const auto known = static_cast<int64_t>(scripts.size());
   while (true) {

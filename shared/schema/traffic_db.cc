@@ -95,23 +95,14 @@ constexpr std::array<std::string_view, kTrafficVersion> kScripts = {kVersion1, k
 
 absl::StatusOr<sqlite::Database> OpenTrafficForWrite(std::string_view path, std::string_view vfs) {
   sqlite::Options options;
-  options.create = true;
   options.incremental_vacuum = true;
   options.synchronous = sqlite::Synchronous::kNormal;
   options.vfs = vfs;
-  AURORA_ASSIGN_OR_RETURN(sqlite::Database db, sqlite::Database::Open(path, options));
-  AURORA_RETURN_IF_ERROR(Migrate(db, kScripts));
-  return db;
+  return OpenOwned(path, options, kScripts);
 }
 
 absl::StatusOr<sqlite::Database> OpenTrafficForRead(std::string_view path, std::string_view vfs) {
-  sqlite::Options options;
-  options.query_only = true;
-  options.checkpoint_on_close = false;
-  options.vfs = vfs;
-  AURORA_ASSIGN_OR_RETURN(sqlite::Database db, sqlite::Database::Open(path, options));
-  AURORA_RETURN_IF_ERROR(CheckVersion(db, kTrafficVersion));
-  return db;
+  return OpenBeside(path, vfs, kTrafficVersion);
 }
 
 absl::StatusOr<int64_t> FirstUsageId(sqlite::Database& db, int64_t started_at_us) {
