@@ -11,6 +11,7 @@
 #include "shared/config/value.h"
 #include "tools/aurora-ctl/commands.h"
 #include "tools/aurora-ctl/completion.h"
+#include "tools/aurora-ctl/contexts.h"
 
 #ifndef AURORA_VERSION
 #define AURORA_VERSION "unknown"
@@ -26,13 +27,15 @@ constexpr const char* kFooter =
     "Exit codes: 0 ok, 1 error, 2 usage, 3 unreachable, 4 unauthenticated or forbidden, 5 not "
     "found,\n"
     "            6 conflict, 7 cluster unhealthy, 8 partial, 9 diff.\n"
-    "Without --addr: AURORA_CTL_ADDR, else the local socket, else 127.0.0.1:7948.";
+    "Without --addr: AURORA_CTL_ADDR, else --context (AURORA_CTL_CONTEXT, or the one in use), else the\n"
+    "local socket, else 127.0.0.1:7948.";
 
 struct Globals {
   std::string addr;
   std::string token;
   std::string token_file;
   std::string ca_cert;
+  std::string context;
   std::string output = "table";
   std::string timeout = "10s";
 };
@@ -50,8 +53,38 @@ std::string Variable(const Session& session, const std::string& name) {
   return at == session.environment.end() ? "" : at->second;
 }
 
-absl::StatusOr<ClientOptions> Connect(const Session& session, const Globals& globals) {
+// Flag, else environment, else context. A context is whole: an address from elsewhere leaves its token
+// out, so no token goes to a host that it was not meant for.
+absl::Status FromContext(const Session& session, Globals& globals) {
+  std::string name = globals.context.empty() ? Variable(session, "AURORA_CTL_CONTEXT") : globals.context;
+  if (!globals.addr.empty() || (globals.context.empty() && !Variable(session, "AURORA_CTL_ADDR").empty())) {
+    return globals.context.empty() ? absl::OkStatus()
+                                   : InvalidArgument("--context and --addr: want one of them");
+  }
+  AURORA_ASSIGN_OR_RETURN(const Contexts contexts, LoadContexts(session.environment));
+  name = name.empty() ? contexts.current : name;
+  if (name.empty()) {
+    return absl::OkStatus();
+  }
+  const auto found = contexts.all.find(name);
+  if (found == contexts.all.end()) {
+    return InvalidArgument("--context: no context " + config::Quoted(name) + " in " + contexts.path);
+  }
+  globals.addr = found->second.addr;
+  if (globals.token.empty() && globals.token_file.empty() &&
+      Variable(session, "AURORA_CTL_TOKEN").empty() &&
+      Variable(session, "AURORA_CTL_TOKEN_FILE").empty()) {
+    globals.token_file = found->second.token_file;
+  }
+  if (globals.ca_cert.empty()) {
+    globals.ca_cert = found->second.ca_cert;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ClientOptions> Connect(const Session& session, Globals globals) {
   ClientOptions out;
+  AURORA_RETURN_IF_ERROR(FromContext(session, globals));
   out.address = globals.addr.empty() ? Variable(session, "AURORA_CTL_ADDR") : globals.addr;
   if (out.address.empty()) {
     out.address =
@@ -135,19 +168,23 @@ struct Flags {
   std::string until;
   std::string group_by;
   std::string shell;
+  std::string bundle = "aurora-debug.json";
   int limit = 100;
   int64_t after = 0;
-  bool watch = false;
+  Watch watch;
+  std::string interval = "2s";
+  bool local = false;  // the command needs no node
 };
 
 class Builder {
  public:
-  Builder(CLI::App& app, Flags& flags, Action& action) : app_(app), f_(flags), action_(action) {}
+  Builder(CLI::App& app, Flags& flags, Action& action, const Globals& globals)
+      : app_(app), f_(flags), action_(action), globals_(globals) {}
 
   void All() {
     CLI::App* status = Leaf(&app_, "status", "this node: version, data plane, revisions, reasons",
                             [this](Session& s) { return StatusCommand(s, f_.watch); });
-    status->add_flag("--watch,-w", f_.watch, "again every 2 seconds");
+    Watched(status, "--watch,-w", "again and again");
     Keys();
     Entity("providers", "Provider");
     Entity("models", "Model");
@@ -158,6 +195,7 @@ class Builder {
     File(apply);
     Cluster();
     Rest();
+    Local();
   }
 
  private:
@@ -227,7 +265,9 @@ class Builder {
 
   void Cluster() {
     CLI::App* nodes = Group("nodes", "the members of the cluster");
-    Leaf(nodes, "list", "all of them, as this node sees them", [](Session& s) { return NodesList(s); });
+    Watched(Leaf(nodes, "list", "all of them, as this node sees them",
+                 [this](Session& s) { return Repeat(s, f_.watch, [&s] { return NodesList(s); }); }),
+            "--watch,-w", "again and again");
     WithId(Leaf(nodes, "get", "one of them", [this](Session& s) { return NodesGet(s, f_.id); }));
     WithId(Leaf(nodes, "remove", "forget a node that failed or left",
                 [this](Session& s) { return NodesRemove(s, f_.id); }));
@@ -243,8 +283,18 @@ class Builder {
   }
 
   void Rest() {
-    Leaf(Group("config", "the node's configuration"), "view", "effective values with their sources",
+    CLI::App* config = Group("config", "the node's configuration");
+    Leaf(config, "view", "effective values with their sources",
          [](Session& s) { return ConfigView(s); });
+    OnThisMachine(config, "validate", "check this machine's settings as both processes would",
+                  [this](Session& s) { return ConfigValidate(s, f_.file); })
+        ->add_option("-f,--file", f_.file, "settings file (default: as the processes look for it)")
+        ->envname("AURORA_CONFIG");
+    Leaf(Group("debug", "for whoever helps"), "bundle",
+         "what the node tells about itself, without secrets, as one new file",
+         [this](Session& s) { return DebugBundle(s, f_.bundle); })
+        ->add_option("-f,--file", f_.bundle, "must not exist yet")
+        ->capture_default_str();
     CLI::App* usage = Group("usage", "requests and tokens");
     CLI::App* summary = Leaf(usage, "summary", "totals and groups", [this](Session& s) {
       return UsageSummary(s, f_.since, f_.until, f_.group_by);
@@ -260,12 +310,44 @@ class Builder {
         Leaf(Group("events", "what happened on this node"), "tail", "the latest events",
              [this](Session& s) { return EventsTail(s, f_.after, f_.watch); });
     tail->add_option("--after", f_.after, "only events after this sequence number");
-    tail->add_flag("--follow,-F", f_.watch, "keep printing new ones");
+    Watched(tail, "--follow,-F", "keep printing new ones");
+  }
+
+  void Local() {
+    CLI::App* context = Group("context", "named addresses; --context NAME or `use` chooses one");
+    OnThisMachine(context, "list", "all of them", ContextList);
+    OnThisMachine(context, "current", "the one in use", ContextCurrent);
+    // --addr, --token-file and --ca-cert are the program's own flags.
+    WithId(OnThisMachine(context, "add", "keep --addr, --token-file and --ca-cert under a name",
+                         [this](Session& s) {
+                           return ContextAdd(s, f_.id,
+                                             {globals_.addr, globals_.token_file, globals_.ca_cert});
+                         }));
+    WithId(OnThisMachine(context, "use", "use it from now on",
+                         [this](Session& s) { return ContextUse(s, f_.id); }));
+    WithId(OnThisMachine(context, "remove", "forget it",
+                         [this](Session& s) { return ContextRemove(s, f_.id); }));
+  }
+
+  CLI::App* OnThisMachine(CLI::App* parent, const std::string& name, const std::string& help,
+                          Action action) {
+    CLI::App* leaf = parent->add_subcommand(name, help);
+    leaf->callback([this, action = std::move(action)] {
+      action_ = action;
+      f_.local = true;
+    });
+    return leaf;
+  }
+
+  void Watched(CLI::App* leaf, const std::string& flag, const std::string& help) {
+    leaf->add_flag(flag, f_.watch.on, help);
+    leaf->add_option("--interval", f_.interval, "between two looks")->capture_default_str();
   }
 
   CLI::App& app_;
   Flags& f_;
   Action& action_;
+  const Globals& globals_;
 };
 
 CommandTree TreeOf(const CLI::App& app) {
@@ -304,11 +386,12 @@ int Run(const std::vector<std::string>& arguments,
   app.add_option("--token-file", globals.token_file, "file with the admin token");
   app.add_option("--ca-cert", globals.ca_cert,
                  "PEM to verify the control plane with; turns TLS on");
+  app.add_option("--context", globals.context, "a name that `context add` kept");
   app.add_option("--timeout", globals.timeout, "per call")->capture_default_str();
   app.add_option("-o,--output", globals.output)
       ->check(CLI::IsMember({"table", "wide", "json", "yaml"}))
       ->capture_default_str();
-  Builder builder(app, flags, action);  // the callbacks below point at it
+  Builder builder(app, flags, action, globals);  // the callbacks below point at it
   builder.All();
   bool local = false;
   CLI::App* completion = app.add_subcommand("completion", "completion script for a shell");
@@ -334,6 +417,14 @@ int Run(const std::vector<std::string>& arguments,
     return kOk;
   }
   Session session{in, out, err, environment, FormatOf(globals.output), nullptr};
+  const auto interval = config::ParseDuration(flags.interval);
+  if (!interval.has_value() || interval->millis() < 1) {
+    return session.Fail(kUsage, "--interval: want a span such as 2s");
+  }
+  flags.watch.interval = *interval;
+  if (flags.local) {
+    return action(session);
+  }
   auto options = Connect(session, globals);
   if (!options.ok()) {
     return session.Fail(kUsage, Std(options.status().message()));

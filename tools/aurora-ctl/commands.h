@@ -3,10 +3,13 @@
 // to do next.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "shared/base/time.h"
 #include "tools/aurora-ctl/session.h"
 
 namespace aurora::ctl {
@@ -58,12 +61,32 @@ int KeyringUse(Session& session, const std::string& fingerprint);
 int KeyringRemove(Session& session, const std::string& fingerprint);
 
 // --- the rest ---
-int StatusCommand(Session& session, bool watch);
+// Again and again, `interval` apart, until stdout takes no more.
+struct Watch {
+  bool on = false;
+  Duration interval = Duration::Seconds(2);
+};
+template <class Once>
+int Repeat(Session& session, const Watch& watch, Once once) {
+  int code = once();
+  while (watch.on && session.out.good()) {
+    std::this_thread::sleep_for(std::chrono::microseconds(watch.interval.micros()));
+    session.out << "\n";
+    code = once();
+  }
+  return code;
+}
+
+int StatusCommand(Session& session, const Watch& watch);
 int ConfigView(Session& session);
+// Settings on this machine, as both processes would read them; `path` "" = as they look for it.
+int ConfigValidate(Session& session, const std::string& path);
+// Writes what the node tells about itself to a new file.
+int DebugBundle(Session& session, const std::string& path);
 int UsageSummary(Session& session, const std::string& since, const std::string& until,
                  const std::string& group_by);
 int UsageLog(Session& session, int limit);
-int EventsTail(Session& session, int64_t after, bool follow);
+int EventsTail(Session& session, int64_t after, const Watch& follow);
 
 // "2026-07-28T10:00:00Z", or a duration before (or after, for expiry) now.
 absl::Status SetTime(const std::string& text, bool future, google::protobuf::Timestamp* out);

@@ -11,8 +11,6 @@ namespace {
 using Stub = Client::Stub;
 using Json = nlohmann::ordered_json;
 
-constexpr std::chrono::seconds kInterval(2);
-
 int StatusOnce(Session& session) {
   v1::GetNodeStatusResponse response;
   if (const grpc::Status status =
@@ -61,14 +59,8 @@ const std::vector<Column> kEventColumns = {{"SEQ", "seq"},
 
 }  // namespace
 
-int StatusCommand(Session& session, bool watch) {
-  int code = StatusOnce(session);
-  while (watch) {
-    std::this_thread::sleep_for(kInterval);
-    session.out << "\n";
-    code = StatusOnce(session);
-  }
-  return code;
+int StatusCommand(Session& session, const Watch& watch) {
+  return Repeat(session, watch, [&] { return StatusOnce(session); });
 }
 
 int ConfigView(Session& session) {
@@ -110,6 +102,7 @@ int UsageSummary(Session& session, const std::string& since, const std::string& 
   }
   Print(session.out, session.format, body, rows,
         {{"GROUP", "group"},
+         {"NAME", "name", true},
          {"REQUESTS", "requests"},
          {"ERRORS", "errors"},
          {"INPUT", "input_tokens"},
@@ -148,14 +141,15 @@ int UsageLog(Session& session, int limit) {
          {"INPUT", "input_tokens"},
          {"OUTPUT", "output_tokens"},
          {"LATENCY-US", "latency_us"},
-         {"KEY", "auth_key_id"},
+         {"KEY", "auth_key_name"},
+         {"KEY-ID", "auth_key_id", true},
          {"OUTCOME", "outcome", true},
          {"ENDPOINT", "endpoint", true},
          {"REQUEST", "request_id", true}});
   return kOk;
 }
 
-int EventsTail(Session& session, int64_t after, bool follow) {
+int EventsTail(Session& session, int64_t after, const Watch& follow) {
   bool first = true;
   while (true) {
     v1::ListEventsRequest request;
@@ -174,10 +168,10 @@ int EventsTail(Session& session, int64_t after, bool follow) {
       session.out.flush();
     }
     first = false;
-    if (!follow) {
+    if (!follow.on || !session.out.good()) {
       return kOk;
     }
-    std::this_thread::sleep_for(kInterval);
+    std::this_thread::sleep_for(std::chrono::microseconds(follow.interval.micros()));
   }
 }
 

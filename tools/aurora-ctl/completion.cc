@@ -4,7 +4,7 @@ namespace aurora::ctl {
 namespace {
 
 constexpr std::string_view kFlags =
-    "--addr --token --token-file --ca-cert --timeout -o --output --help";
+    "--addr --context --token --token-file --ca-cert --timeout -o --output --help";
 
 std::string Join(const std::vector<std::string>& words) {
   std::string out;
@@ -44,7 +44,8 @@ std::string Fish(const CommandTree& tree) {
     }
   }
   return out +
-         "complete -c aurora-ctl -l addr -x\ncomplete -c aurora-ctl -l token-file -r\n"
+         "complete -c aurora-ctl -l addr -x\ncomplete -c aurora-ctl -l context -x\n"
+         "complete -c aurora-ctl -l token-file -r\n"
          "complete -c aurora-ctl -s o -l output -x -a \"table wide json yaml\"\n";
 }
 
