@@ -164,8 +164,7 @@ def test_compressed_bodies_are_inflated_within_the_limit_or_refused(rig):
     good = send_encoded(rig, "gzip", gzip.compress(plain.encode()))
     assert statuses(good) == [200] and f"x-length: {len(plain.replace('up/m', 'm'))}" in good.lower()
     before = rig[1].seen()
-    assert statuses(send_encoded(rig, "gzip", gzip.compress(b"[" + b" " * 500_000_000 + b"]", 1)[:10_000_000])) in ([413], [400])
-    bomb = gzip.compress(b" " * 64_000_000)
+    bomb = gzip.compress(b" " * 40_000_000, 1)  # the limit is 32 MiB
     began = time.monotonic()
     assert statuses(send_encoded(rig, "gzip", bomb)) == [413] and time.monotonic() - began < 5
     assert statuses(send_encoded(rig, "gzip", b"not gzip at all")) == [400]
