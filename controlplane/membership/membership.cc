@@ -30,6 +30,7 @@ Membership::Membership(Config config, Identity self, uint64_t seed)
 }
 
 void Membership::Start(Instant now, Outbox& out) {
+  started_ = now;
   own_ = table_.Insert(self_.name, now, rng_);
   own_->address = self_.address;
   own_->meta = self_.meta;

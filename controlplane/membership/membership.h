@@ -222,6 +222,7 @@ class Membership {
 
   std::array<Instant, 16> notice_after_{};  // by Event::Kind
 
+  Instant started_;
   Instant gossip_phase_;
   Instant next_gossip_ = Instant::Never();   // never while there is no news
   Instant next_probe_ = Instant::Never();

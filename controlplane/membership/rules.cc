@@ -16,6 +16,8 @@ namespace {
 // Further above the incarnation we know than this is a fault or an attack, not a memory of an earlier life.
 constexpr uint32_t kLargestJump = uint32_t{1} << 31;
 
+constexpr Duration kYouth = Duration::Seconds(10);
+
 bool Speakable(const gossipwire::Versions& v) {
   return v.protocol_min != 0 && v.protocol_max != 0 && v.protocol_min <= v.protocol_max;
 }
@@ -124,6 +126,12 @@ void Membership::OnAliveSelf(Instant now, const Address& from, const Alive& aliv
     return;
   }
   if (alive.address != self_.address) {
+    // Just started, it is most likely our own earlier life, known above what our clock and disk made us begin at: top
+    // it. Others ask the old address before they believe either of us.
+    if (Aurora() && now - started_ < kYouth && alive.incarnation > own_->incarnation) {
+      Refute(now, from, alive.incarnation, {}, out);
+      return;
+    }
     Notice(now, {Event::Kind::kConflict, self_.name, alive.address, alive.incarnation, false, "our name"}, out);
     return;
   }

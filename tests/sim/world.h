@@ -44,6 +44,7 @@ struct Host {
   bool frozen = false;
   bool blocked = false;
   Duration clock_ahead;              // of this host's clock before the world's
+  int64_t wall_behind = 0;           // seconds its wall clock is behind
   std::optional<uint32_t> disk;      // stored incarnation
   Instant wake_at = Instant::Never();
   std::vector<uint32_t> unread;      // flights that wait in the socket of a frozen process
