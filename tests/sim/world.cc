@@ -108,7 +108,8 @@ void World::Start(int i, bool keep_disk, bool new_ip) {
     h.disk.reset();
   }
   const int64_t unix_now = kUnixAtStart + (now_ - Instant::FromMicros(0)).micros() / 1'000'000;
-  const uint32_t start = config.rules == Rules::kAurora ? membership::StartIncarnation(h.disk, unix_now - h.wall_behind) : 1;
+  const bool aurora = config.rules == Rules::kAurora;
+  const uint32_t start = aurora ? membership::StartIncarnation(h.disk, unix_now - h.wall_behind) : 1;
   membership::Identity self{name(i), AddressOf(i), meta, start, {}};
   h.core = std::make_unique<Membership>(config, std::move(self), rng_.Next());
   h.joined = false;
