@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -108,7 +109,13 @@ class BodyBuffer {
     capacity_ = capacity;
     size_ = size;
   }
+  // The free bytes behind what is held: bytes written to its front and then given to Append stay where they are.
+  std::span<char> Room() { return {data_ + size_, capacity_ - size_}; }
   void Append(BufferPool& pool, std::string_view s) {
+    if (data_ != nullptr && s.data() == data_ + size_ && s.size() <= capacity_ - size_) {
+      size_ += s.size();
+      return;
+    }
     if (s.size() > capacity_ - size_) {
       // Doubling keeps appends linear; the first growth takes just what is needed.
       Reserve(pool, size_ == 0 ? s.size() : std::max(size_ + s.size(), capacity_ * 2));

@@ -24,6 +24,16 @@ void Exchange::RequestEnd(Outbox& out) {
   state_->OnEnd(out);
 }
 
+std::span<char> Exchange::BodyRoom(uint64_t left) {
+  constexpr size_t kWorthIt = 8 * 1024;
+  State& s = *state_;
+  if (s.phase != Phase::kReadBody || left < kWorthIt) {
+    return {};
+  }
+  const std::span<char> room = s.request.keep.Room();
+  return room.size() < left ? std::span<char>() : room.first(static_cast<size_t>(left));
+}
+
 void Exchange::RequestError(int status, std::string_view code, std::string_view message, Outbox& out) {
   State& s = *state_;
   if (s.phase == Phase::kFinished) {

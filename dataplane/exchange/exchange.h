@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 
 #include "dataplane/exchange/context.h"
@@ -34,6 +35,9 @@ class Exchange {
   void RequestHead(const http::Head& head, Outbox& out);
   void RequestBody(std::string_view bytes, Outbox& out);
   void RequestEnd(Outbox& out);
+  // Where the next at most `left` bytes of the body may be read to, so that RequestBody copies nothing; empty when
+  // that is not worth it. Valid until the next verb.
+  std::span<char> BodyRoom(uint64_t left);
   void RequestError(int status, std::string_view code, std::string_view message, Outbox& out);  // framing error
   void ClientClosed(Outbox& out);
 

@@ -30,6 +30,16 @@ void ClientConnection::Start(std::unique_ptr<uv::TcpStream> stream,
   wire_.Accept(std::move(stream), std::move(session));
 }
 
+std::span<char> ClientConnection::WireRoom() {
+  if (phase_ == Phase::kIdle) {
+    return {loop_.loop.read_buffer(), kFirstReadBytes};
+  }
+  if (phase_ != Phase::kBusy || request_over_ || exchange_ == nullptr) {
+    return {};
+  }
+  return exchange_->BodyRoom(decoder_.length_left());
+}
+
 void ClientConnection::OnWireData(std::span<char> bytes) {
   loop_.Refresh();
   Process({bytes.data(), bytes.size()});

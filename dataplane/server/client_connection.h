@@ -52,8 +52,11 @@ class ClientConnection final : private WireObserver, private UpstreamUser, priva
     kClosed,
   };
   static constexpr size_t kPipelinedMax = 64 * 1024;
+  // The first read of a request; what is left of a longer body goes where it is kept, uncopied.
+  static constexpr size_t kFirstReadBytes = 16 * 1024;
   static constexpr size_t kDiscardMax = 1024 * 1024;
 
+  std::span<char> WireRoom() override;
   void OnWireOpen() override {}
   void OnWireData(std::span<char> bytes) override;
   void OnWireEof() override;

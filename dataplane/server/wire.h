@@ -32,6 +32,8 @@ struct WireScratch {
 class WireObserver {
  public:
   virtual ~WireObserver() = default;
+  // Where plain bytes may be read to; empty = the loop's buffer (uv::StreamObserver::ReadRoom).
+  virtual std::span<char> WireRoom() { return {}; }
   virtual void OnWireOpen() = 0;  // connected, or the TLS handshake is done
   virtual void OnWireData(std::span<char> bytes) = 0;
   virtual void OnWireEof() = 0;
@@ -70,6 +72,9 @@ class Wire final : private uv::StreamObserver {
   int fd() const { return stream_ == nullptr ? -1 : stream_->fd(); }
 
  private:
+  std::span<char> ReadRoom() override {
+    return session_ == nullptr ? observer_.WireRoom() : std::span<char>();
+  }
   void OnConnected(int error) override;
   void OnData(std::span<char> bytes) override;
   void OnEof() override;

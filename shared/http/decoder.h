@@ -68,6 +68,8 @@ class Decoder {
 
   // True before the first byte of a message.
   bool idle() const { return state_ == State::kHead && stash_.empty(); }
+  // Bytes still to come of a body that Content-Length delimits; else 0.
+  uint64_t length_left() const { return state_ == State::kLength ? remaining_ : 0; }
   // True when the message is complete, until Reset. Next reports kEnd then, however often it is
   // called.
   bool done() const { return state_ == State::kDone; }

@@ -14,11 +14,6 @@ static_assert(sizeof(uv_buf_t) == sizeof(iovec));
 static_assert(offsetof(uv_buf_t, base) == offsetof(iovec, iov_base));
 static_assert(offsetof(uv_buf_t, len) == offsetof(iovec, iov_len));
 
-void GiveReadBuffer(uv_handle_t* handle, size_t, uv_buf_t* buffer) {
-  buffer->base = static_cast<Loop*>(handle->loop->data)->read_buffer();
-  buffer->len = kReadBytesMax;
-}
-
 }  // namespace
 
 struct TcpStream::WriteRequest {
@@ -66,6 +61,19 @@ void TcpStream::StopRead() {
     uv_read_stop(stream());
     reading_ = false;
   }
+}
+
+void TcpStream::GiveReadBuffer(uv_handle_t* handle, size_t, uv_buf_t* buffer) {
+  auto* self = static_cast<TcpStream*>(handle->data);
+  if (self != nullptr && self->observer_ != nullptr) {
+    if (const std::span<char> room = self->observer_->ReadRoom(); !room.empty()) {
+      buffer->base = room.data();
+      buffer->len = room.size();
+      return;
+    }
+  }
+  buffer->base = static_cast<Loop*>(handle->loop->data)->read_buffer();
+  buffer->len = kReadBytesMax;
 }
 
 void TcpStream::OnRead(uv_stream_t* handle, ssize_t count, const uv_buf_t* buffer) {

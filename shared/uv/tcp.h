@@ -26,8 +26,11 @@ class StreamObserver {
   virtual ~StreamObserver() = default;
   // The outcome of Connect: 0 or a negative uv error.
   virtual void OnConnected(int error) { (void)error; }
-  // `bytes` lies in the loop's shared buffer, valid during the call, with kReadPadding writable
-  // bytes behind it.
+  // Where the next read may go; empty = the loop's shared buffer. Needs kReadPadding readable bytes
+  // behind it, and OnData follows at once or not at all.
+  virtual std::span<char> ReadRoom() { return {}; }
+  // `bytes` lies in the loop's shared buffer (or in ReadRoom), valid during the call, with
+  // kReadPadding writable bytes behind it.
   virtual void OnData(std::span<char> bytes) = 0;
   // The peer sent FIN. Reading has stopped; writing may go on.
   virtual void OnEof() = 0;
@@ -82,6 +85,7 @@ class TcpStream {
  private:
   friend class TcpListener;
   struct WriteRequest;
+  static void GiveReadBuffer(uv_handle_t* handle, size_t size, uv_buf_t* buffer);
   static void OnRead(uv_stream_t* handle, ssize_t count, const uv_buf_t* buffer);
   static void OnWritten(uv_write_t* request, int status);
   void FailOnce(int error);
