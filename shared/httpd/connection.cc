@@ -69,6 +69,8 @@ void Server::Connection::OnCiphertext(std::string_view bytes) {
   }
   if (!plain.empty()) {
     Process(plain);
+  } else if (state == tls::Session::State::kOpen) {
+    ArmTimer();  // the handshake's limit is over
   }
   if (phase_ != Phase::kClosed && tls_->state() == tls::Session::State::kPeerClosed &&
       !client_done_) {

@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "shared/httpd/server.h"
+#include "shared/tls/session.h"
 #include "tests/shared/uv/run.h"
+#include "tests/support/certs.h"
 #include "tests/support/test.h"
 
 namespace aurora::httpd {
@@ -288,6 +290,52 @@ TEST_CASE("draining answers what is in progress, closes the idle and then says s
   CHECK(busy.Received().ends_with("done"));
   busy.Fin();
   CHECK(RunUntil(world.loop, [&] { return drained; }));
+}
+
+TEST_CASE("over TLS requests are answered, in clear they are not, and a handshake has its time", "[httpd]") {
+  testing::Certs certs;
+  const auto leaf = certs.Issue("leaf", "DNS:h.test");
+  const auto context = *tls::ServerContext::Load(
+      {.certificate_file = leaf.certificate_file, .key_file = leaf.key_file});
+  World world;
+  world.server->SetCertificate(context);
+  auto trust = tls::ClientContext::Create({.ca_file = certs.ca_file()});
+  REQUIRE(trust.ok());
+  auto session = *tls::Session::Client(*trust, "h.test");
+  Client client(world.port());
+  std::string plain;
+  size_t taken = 0;
+  bool asked = false;
+  const auto step = [&] {
+    const std::string& in = client.Received();
+    session->FeedCiphertext(std::string_view(in).substr(taken));
+    taken = in.size();
+    session->Advance();
+    if (!asked && session->state() == tls::Session::State::kOpen) {
+      asked = session->WritePlaintext("POST /p?q HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello");
+    }
+    std::string out;
+    if (session->DrainCiphertext(out) > 0) {
+      client.Send(out);
+    }
+    session->ReadPlaintext(plain, 65536);
+    return plain.find("hello") != std::string::npos;
+  };
+  CHECK(RunUntil(world.loop, step));
+  CHECK(plain.ends_with("/p|q|hello"));
+
+  Client in_clear(world.port());
+  in_clear.Send(kGet);
+  CHECK(RunUntil(world.loop, [&] { return in_clear.Closed(); }));
+  CHECK_FALSE(in_clear.Has("HTTP/1.1"));
+  CHECK(world.seen.size() == 1);
+
+  Server::Options options;
+  options.head_timeout = Duration::Millis(50);
+  World hurried(options);
+  hurried.server->SetCertificate(context);
+  Client silent(hurried.port());
+  CHECK(RunUntil(hurried.loop, [&] { return silent.Closed(); }));
 }
 
 TEST_CASE("a server dies with exchanges in progress and leaves nothing on the loop", "[httpd]") {
