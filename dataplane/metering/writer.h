@@ -4,8 +4,9 @@
 // LoadDiscovered and counters may be called from any thread; on_alarm runs on the writer's.
 // Units: transactions of at most 512 records of each ring, every 20 ms, paced so that no request
 // waits for a batch; caps are enforced every 60 s in batches of 2000 rows. Errors: never fatal.
-// While the file cannot be written (error, disk nearly full, directory gone) the alarm is up, each ring keeps its newest 2048 records and older ones are dropped and
-// counted; the file is opened again each second. Lifetime: the rings outlive the writer.
+// While the file cannot be written (error, disk nearly full, directory gone) the alarm is up, each
+// ring keeps its newest 2048 records and older ones are dropped and counted; the file is opened
+// again each second. Lifetime: the rings outlive the writer.
 // Invariant: a metered record ends as exactly one row or one count in dropped_*.
 #pragma once
 
