@@ -29,9 +29,10 @@ target_compile_definitions(llhttp PUBLIC LLHTTP_STRICT_MODE=1)
 
 find_program(CCACHE ccache)
 if(CCACHE)
-  # base_dir + no hash_dir: a fresh clone in another folder still hits the cache.
+  # base_dir + no hash_dir: a fresh clone in another folder still hits the cache. No sloppiness about times: a header
+  # saved while a file that includes it compiles must not be remembered as what was compiled.
   set(launcher ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
-      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE})
+      CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE})
   set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
 endif()
