@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include <pthread.h>
+#include <sys/resource.h>
+
 #include "controlplane/gossipwire/limits.h"
 #include "controlplane/peers/gossip_engine.h"
 #include "controlplane/peers/gossip_outlet.h"
@@ -11,7 +14,15 @@ namespace aurora::peers {
 
 namespace {
 constexpr size_t kCallsWaiting = 1024;
+
+// It needs a thousandth of a core, but on time: an answer late by a second is an accusation.
+// Refused without CAP_SYS_NICE, and then it shares like everyone.
+void PreferThisThread() {
+  constexpr int kNice = -10;
+  (void)setpriority(PRIO_PROCESS, 0, kNice);  // Linux: 0 is the calling thread
+  (void)pthread_setname_np(pthread_self(), "gossip");
 }
+}  // namespace
 
 Gossip::Gossip() = default;
 
@@ -25,6 +36,7 @@ absl::StatusOr<std::unique_ptr<Gossip>> Gossip::Start(uv::Mailbox& home, GossipO
   gossip->mailbox_ = std::make_unique<uv::Mailbox>(gossip->loop_, kCallsWaiting);
   gossip->stop_ = std::make_unique<uv::Mailbox>(gossip->loop_, 1);
   gossip->thread_ = std::thread([raw = gossip.get()] {
+    PreferThisThread();
     raw->engine_->Start();
     raw->loop_.Run();
   });

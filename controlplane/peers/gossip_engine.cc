@@ -207,6 +207,7 @@ void GossipEngine::SendUser(std::string_view node, std::string payload, bool str
 }
 
 void GossipEngine::Leave(Duration bound, absl::AnyInvocable<void()> done) {
+  FinishLeave();  // an earlier call is not forgotten
   left_ = std::move(done);
   leave_timer_.Start(bound);
   core_->Leave(uv::Loop::Now(), out_);

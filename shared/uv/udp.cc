@@ -45,7 +45,7 @@ struct UdpSocket::SendRequest {
 absl::StatusOr<std::unique_ptr<UdpSocket>> UdpSocket::Open(Loop& loop, const Options& options,
                                                            UdpObserver* observer) {
   AURORA_ASSIGN_OR_RETURN(const sockaddr_storage address, ParseIp(options.host, options.port));
-  std::unique_ptr<UdpSocket> socket(new UdpSocket(loop, observer));
+  std::unique_ptr<UdpSocket> socket(new UdpSocket(loop));
   socket->family_ = address.ss_family;
   auto handle = std::make_unique<uv_udp_t>();
   const std::string place = "UDP on " + options.host + ":" + std::to_string(options.port);

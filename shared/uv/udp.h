@@ -57,12 +57,11 @@ class UdpSocket {
 
  private:
   struct SendRequest;
-  UdpSocket(Loop& loop, UdpObserver* observer) : loop_(loop), observer_(observer) {}
+  explicit UdpSocket(Loop& loop) : loop_(loop) {}
   void SizeReceiveBuffer(int bytes);
 
   Loop& loop_;
-  UdpObserver* const observer_;
-  Handle<uv_udp_t> handle_;
+  Handle<uv_udp_t> handle_;  // its data is the observer
   sa_family_t family_ = AF_UNSPEC;
 };
 
