@@ -39,7 +39,9 @@ int StatusOnce(Session& session) {
       body["cluster"] = view;
     } else {
       for (const auto& [key, value] : view.items()) {
-        body["cluster_" + key] = value;
+        if (key != "enabled" && key != "node_id" && key != "node_name") {
+          body[key.starts_with("cluster_") ? key : "cluster_" + key] = value;
+        }
       }
     }
   }
