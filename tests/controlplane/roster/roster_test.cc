@@ -283,6 +283,7 @@ TEST_CASE("a failed node is remembered for a day, also across a restart, and the
   Cluster(rig);
   rig.Kill("c");
   rig.Gossip("a", "c", GossipState::kFailed);
+  rig.Gossip("b", "c", GossipState::kFailed);
   rig.Run(Duration::Seconds(23 * 3600));
   CHECK(rig.StatusOf("a", "c") == Status::kFailed);
   rig.Kill("a");
