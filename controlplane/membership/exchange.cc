@@ -35,9 +35,11 @@ PushPull Membership::LocalState(bool join) const {
 PushPull Membership::ReceiveStream(Instant now, const Address& from, const PushPull& state, Outbox& out) {
   NoticeStall(now);
   if (!Acceptable(now, state, out)) {
-    PushPull empty;
-    empty.join = state.join;
-    return empty;
+    // Ourselves alone: the peer can judge by it, and tell its operator too, but learns nobody else's name.
+    PushPull refusal;
+    refusal.join = state.join;
+    refusal.nodes.push_back({own_->name, own_->address, own_->meta, own_->incarnation, own_->state, own_->versions});
+    return refusal;
   }
   PushPull reply = LocalState(state.join);
   Merge(now, from, state, out);
