@@ -282,12 +282,11 @@ void ClusterImpl::Carry(roster::Outbox& out) {
   if (out.founding) {
     // Nothing of it is announced before it is stored: the roster waits for the answer.
     deps_.election->Submit([record = *out.founding](store::ElectionDb& db) { return db.SetFounding(record); },
-                           [this, mailbox = deps_.mailbox](absl::Status status) {
-                             (void)mailbox->Post([this, status = std::move(status)] {
-                               Step([&](Instant now, int64_t wall, auto& more) {
-                                 roster_->OnFoundingStored(now, wall, status.ok(), more);
-                               });
-                             });
+                           [this, mailbox = deps_.mailbox, late = late_answer_](const absl::Status& status) {
+                             const bool ok = status.ok();
+                             if (!mailbox->Post([this, ok] { OnFoundingStored(ok); })) {
+                               late->store(ok ? kStored : kNotStored);  // the loop looks every second
+                             }
                            });
   }
   if (out.cluster_id_changed) {
@@ -428,8 +427,15 @@ void ClusterImpl::LookAtSeed() {
       });
 }
 
+void ClusterImpl::OnFoundingStored(bool ok) {
+  Step([&](Instant now, int64_t wall, auto& out) { roster_->OnFoundingStored(now, wall, ok, out); });
+}
+
 void ClusterImpl::OnSecond() {
   ++seconds_;
+  if (const int answer = late_answer_->exchange(kNoAnswer); answer != kNoAnswer) {
+    OnFoundingStored(answer == kStored);
+  }
   roster::LocalState local = deps_.local();
   local.gossip_keys = ring_.Fingerprints();
   Step([&](Instant now, int64_t wall, auto& out) { roster_->SetLocal(now, wall, std::move(local), out); });

@@ -3,6 +3,7 @@
 // admin API. Thread: the control loop's. Errors: cluster.h.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <set>
@@ -72,6 +73,7 @@ class ClusterImpl final : public Cluster {
   void SyncMembers();
   membership::NodeMeta GossipMeta() const;
   void LookAtSeed();
+  void OnFoundingStored(bool ok);
   void OnSecond();
   void Publish();
   void Arm();
@@ -106,6 +108,11 @@ class ClusterImpl final : public Cluster {
   std::unique_ptr<peers::Gossip> gossip_;
   std::string advertised_ip_;
   std::string sync_ip_;
+  // What became of a founding write whose answer found the mailbox full.
+  static constexpr int kNoAnswer = 0;
+  static constexpr int kStored = 1;
+  static constexpr int kNotStored = 2;
+  std::shared_ptr<std::atomic<int>> late_answer_ = std::make_shared<std::atomic<int>>(kNoAnswer);
   std::set<std::string> seen_in_gossip_;
   std::deque<roster::Outbox> outboxes_;
   bool carrying_ = false;
