@@ -73,7 +73,6 @@ class Answerer {
         const int client = ::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC);
         certificate_ == nullptr ? Plain(client) : Tls(client);
         ::close(client);
-        ++served_;
       }
     }
   }
@@ -109,7 +108,7 @@ class Answerer {
       }
       request += more;
     }
-    const std::string answer = answer_(request, served_);
+    const std::string answer = answer_(request, served_++);  // counted before the client can see it
     Keep(std::move(request));
     SendAll(client, answer);
   }
@@ -134,7 +133,7 @@ class Answerer {
         return;
       }
     }
-    const std::string answer = answer_(request, served_);
+    const std::string answer = answer_(request, served_++);  // counted before the client can see it
     Keep(std::move(request));
     if (s.WritePlaintext(answer)) {
       s.Close();
