@@ -45,8 +45,12 @@ class Member:
         return {n["node_id"]: n["status"] for n in self.get("nodes").get("nodes", [])}.get(node_id)
 
     def events(self):
-        answer = request((self.host, 7949), "GET", "/admin/api/v1/events?page_size=1000", headers={"authorization": f"Bearer {TOKEN}"})
-        return [e["type"] for e in answer.json()["events"]]
+        """Types, oldest first; none while it is not up yet."""
+        try:
+            answer = request((self.host, 7949), "GET", "/admin/api/v1/events?page_size=1000", headers={"authorization": f"Bearer {TOKEN}"})
+        except OSError:
+            return []
+        return [e["type"] for e in answer.json().get("events", [])]
 
     def ctl(self, *args, text=None):
         return subprocess.run([f"{BIN}/aurora-ctl", "--addr", f"unix://{self.socket}", "-o", "json", *args], capture_output=True,
