@@ -34,7 +34,7 @@
                       X(ListNodes) X(RemoveNode) X(ListGossipKeys) X(InstallGossipKey)            \
                       X(UseGossipKey) X(RemoveGossipKey)                                          \
                       X(GetProviderStatus) X(GetEffectiveConfig) X(GetUsageSummary) X(ListUsage)  \
-                          X(ListEvents)
+                          X(ListEvents) X(ListAudit)
 
 namespace aurora::admin {
 namespace {

@@ -124,4 +124,28 @@ void Handlers::Handle(const Caller&, const v1::ListEventsRequest& r,
       });
 }
 
+void Handlers::Handle(const Caller&, const v1::ListAuditRequest& r, Reply<v1::ListAuditResponse> reply) {
+  const auto page = PageOf(r.page_size(), "");
+  if (!page.ok() || r.before_seq() < 0) {
+    reply(page.ok() ? InvalidArgument("before_seq: is negative") : page.status());
+    return;
+  }
+  ReplyFromStore<v1::ListAuditResponse>(
+      *deps_.store, std::move(reply),
+      [size = page->size, before = r.before_seq()](store::Reader& reader, v1::ListAuditResponse* out) -> absl::Status {
+        AURORA_ASSIGN_OR_RETURN(auto entries, reader.Audit(before, size));
+        for (store::AuditEntry& e : entries) {
+          v1::AuditRecord* record = out->add_entries();
+          record->set_seq(e.seq);
+          SetMillis(e.at_ms, record->mutable_at());
+          record->set_actor(std::move(e.actor));
+          record->set_action(std::move(e.action));
+          record->set_kind(std::move(e.kind));
+          record->set_id(std::move(e.id));
+          record->set_detail(std::move(e.detail));
+        }
+        return absl::OkStatus();
+      });
+}
+
 }  // namespace aurora::admin

@@ -108,6 +108,7 @@ class Handlers {
   void Handle(const Caller& c, const v1::GetUsageSummaryRequest& r, Reply<v1::GetUsageSummaryResponse> reply);
   void Handle(const Caller& c, const v1::ListUsageRequest& r, Reply<v1::ListUsageResponse> reply);
   void Handle(const Caller& c, const v1::ListEventsRequest& r, Reply<v1::ListEventsResponse> reply);
+  void Handle(const Caller& c, const v1::ListAuditRequest& r, Reply<v1::ListAuditResponse> reply);
 
  private:
   // Asks traffic.db on the worker's thread. `ask`: absl::StatusOr<Response>().

@@ -342,11 +342,13 @@ void UsageSummary(Call call) {
   Show<Request, v1::GetUsageSummaryResponse>(call, request);
 }
 
-void Events(Call call) {
-  v1::ListEventsRequest request;
-  int64_t after = 0;
+// A page of a log by sequence number: `bound` is the name of the number it starts at.
+template <class Request, class Response, class SetBound>
+void LogPage(Call call, const std::string& bound, SetBound set_bound) {
+  Request request;
+  int64_t at = 0;
   int64_t size = 0;
-  absl::Status status = Number(call, "after_seq", std::numeric_limits<int64_t>::max(), &after);
+  absl::Status status = Number(call, bound, std::numeric_limits<int64_t>::max(), &at);
   if (status.ok()) {
     status = Number(call, "page_size", 1000, &size);
   }
@@ -354,9 +356,19 @@ void Events(Call call) {
     Fail(call, status);
     return;
   }
-  request.set_after_seq(after);
+  set_bound(request, at);
   request.set_page_size(static_cast<int32_t>(size));
-  Show<v1::ListEventsRequest, v1::ListEventsResponse>(call, request);
+  Show<Request, Response>(call, request);
+}
+
+void Events(Call call) {
+  LogPage<v1::ListEventsRequest, v1::ListEventsResponse>(
+      std::move(call), "after_seq", [](v1::ListEventsRequest& r, int64_t at) { r.set_after_seq(at); });
+}
+
+void AuditLog(Call call) {
+  LogPage<v1::ListAuditRequest, v1::ListAuditResponse>(
+      std::move(call), "before_seq", [](v1::ListAuditRequest& r, int64_t at) { r.set_before_seq(at); });
 }
 
 // With clustering off the body is `enabled` alone.
@@ -420,6 +432,7 @@ constexpr std::array kRoutes = {
     Route{Method::kGet, "usage/summary", "since until group_by", UsageSummary},
     Route{Method::kGet, "usage/log", kPage, List<v1::ListUsageRequest, v1::ListUsageResponse>},
     Route{Method::kGet, "events", "after_seq page_size", Events},
+    Route{Method::kGet, "audit/log", "before_seq page_size", AuditLog},
 
     Route{Method::kGet, "auth-keys", kPage, kListKeys},
     Route{Method::kPost, "auth-keys", kWrite, CreateKey},

@@ -311,6 +311,10 @@ class Builder {
              [this](Session& s) { return EventsTail(s, f_.after, f_.watch); });
     tail->add_option("--after", f_.after, "only events after this sequence number");
     Watched(tail, "--follow,-F", "keep printing new ones");
+    CLI::App* audit = Leaf(Group("audit", "who changed what on this node"), "tail", "the latest changes",
+                           [this](Session& s) { return AuditTail(s, f_.limit, f_.watch); });
+    audit->add_option("--limit", f_.limit)->check(CLI::Range(1, 1000));
+    Watched(audit, "--follow,-F", "keep printing new ones");
   }
 
   void Local() {
@@ -320,6 +324,10 @@ class Builder {
     // --addr, --token-file and --ca-cert are the program's own flags.
     WithId(OnThisMachine(context, "add", "keep --addr, --token-file and --ca-cert under a name",
                          [this](Session& s) {
+                           if (!globals_.token.empty()) {
+                             return s.Fail(kUsage, "--token: is not kept in a context; write it to a file only you "
+                                                   "can read and give --token-file");
+                           }
                            return ContextAdd(s, f_.id,
                                              {globals_.addr, globals_.token_file, globals_.ca_cert});
                          }));

@@ -87,6 +87,7 @@ int UsageSummary(Session& session, const std::string& since, const std::string& 
                  const std::string& group_by);
 int UsageLog(Session& session, int limit);
 int EventsTail(Session& session, int64_t after, const Watch& follow);
+int AuditTail(Session& session, int32_t limit, const Watch& follow);
 
 // "2026-07-28T10:00:00Z", or a duration before (or after, for expiry) now.
 absl::Status SetTime(const std::string& text, bool future, google::protobuf::Timestamp* out);

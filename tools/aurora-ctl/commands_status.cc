@@ -58,6 +58,8 @@ const std::vector<Column> kEventColumns = {{"SEQ", "seq"},
                                            {"SEVERITY", "severity"},
                                            {"TYPE", "type"},
                                            {"MESSAGE", "message"}};
+const std::vector<Column> kAuditColumns = {{"SEQ", "seq"},   {"AT", "at"}, {"ACTOR", "actor"},  {"ACTION", "action"},
+                                           {"KIND", "kind"}, {"ID", "id"}, {"DETAIL", "detail"}};
 
 }  // namespace
 
@@ -170,6 +172,36 @@ int EventsTail(Session& session, int64_t after, const Watch& follow) {
       session.out.flush();
     }
     first = false;
+    if (!follow.on || !session.out.good()) {
+      return kOk;
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(follow.interval.micros()));
+  }
+}
+
+int AuditTail(Session& session, int32_t limit, const Watch& follow) {
+  int64_t last = 0;
+  while (true) {
+    v1::ListAuditRequest request;
+    request.set_page_size(limit);
+    v1::ListAuditResponse page;
+    if (const grpc::Status status = session.Call(&Stub::ListAudit, request, &page); !status.ok()) {
+      return session.Fail(status);
+    }
+    v1::ListAuditResponse news;  // oldest first, as a tail reads
+    for (auto entry = page.entries().rbegin(); entry != page.entries().rend(); ++entry) {
+      if (entry->seq() > last) {
+        *news.add_entries() = *entry;
+      }
+    }
+    if (last == 0 || !news.entries().empty()) {
+      const Json body = protojson::ToJson(news);
+      Print(session.out, session.format, body, body["entries"], kAuditColumns);
+      session.out.flush();
+    }
+    if (!news.entries().empty()) {
+      last = news.entries().rbegin()->seq();
+    }
     if (!follow.on || !session.out.good()) {
       return kOk;
     }

@@ -99,6 +99,20 @@ TEST_CASE(
         R"({"auth_keys":[)" + entity + R"(],"next_page_token":""})");
 }
 
+TEST_CASE("the audit log is pages of who changed what, newest first") {
+  const Rest rest;
+  REQUIRE(rest.Call("POST", "auth-keys", R"({"id":"k1","name":"ci"})").status == 201);
+  REQUIRE(rest.Call("POST", "auth-keys", R"({"id":"k2","name":"ci2"})").status == 201);
+  auto newest = nlohmann::ordered_json::parse(rest.Call("GET", "audit/log?page_size=1").body);
+  REQUIRE(newest["entries"].size() == 1);
+  CHECK(newest["entries"][0].erase("at") == 1);
+  CHECK(newest.dump() ==
+        R"({"entries":[{"seq":2,"actor":"token","action":"create","kind":"AuthKey","id":"k2","detail":""}]})");
+  const HttpAnswer older = rest.Call("GET", "audit/log?before_seq=2");
+  CHECK(nlohmann::json::parse(older.body)["entries"].size() == 1);
+  CHECK(rest.Call("GET", "audit/log?after_seq=2").status == 400);
+}
+
 TEST_CASE("PATCH changes the fields its body names and PUT all that a caller may set") {
   const Rest rest;
   REQUIRE(rest.Call("POST", "auth-keys", R"({"id":"k1","name":"ci","description":"old"})").status ==
