@@ -129,6 +129,7 @@ class Node::Impl {
   std::vector<std::string> NotReady() const;
   bool StoreOpen() const { return store_->state().state == store::State::kOpen; }
   void LookAtDataPlane();
+  void KeepSynced();
   void OnSignal(int signum);
   void FaceDrained();
   void Stop(std::string_view why);
@@ -323,7 +324,16 @@ std::vector<std::string> Node::Impl::NotReady() const {
   return reasons;
 }
 
+// Policy is not exchanged between nodes yet, so a node is always in step with what it may know.
+void Node::Impl::KeepSynced() {
+  if (const std::optional<rolepage::DataState> data = page_->Data(); data.has_value() && config_.cluster.enabled) {
+    page_->SetSyncOkUntil(~uint64_t{0});
+    page_->SetSynced(data->start_nonce);
+  }
+}
+
 void Node::Impl::LookAtDataPlane() {
+  KeepSynced();
   const bool up = page_->DataPlaneAlive();
   if (up != data_plane_up_) {
     data_plane_up_ = up;
@@ -336,6 +346,7 @@ int Node::Impl::Run() {
     signals_.push_back(
         std::make_unique<uv::Signal>(loop_, signum, [this, signum] { OnSignal(signum); }));
   }
+  KeepSynced();
   liveness_.StartRepeating(kLivenessEvery);
   log::Info("control plane is up", {{"version", version_},
                                     {"grpc_port", grpc_->port()},

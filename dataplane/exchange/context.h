@@ -20,6 +20,9 @@ class Arena;       // scratch of one step (dataplane/exchange/arena.h)
 class BufferPool;  // pooled body buffers with simdjson padding (dataplane/exchange/buffer_pool.h)
 struct Tools;      // per-loop parsers and digests, built once (dataplane/exchange/tools.h)
 
+// Whether new requests are taken, by what the control plane knows of the cluster (replication.md section 3).
+enum class Admission : uint8_t { kOpen, kUnsynced, kStale };
+
 struct Options {
   uint64_t body_bytes_max = 32u << 20;
   uint64_t retry_body_bytes_max = 1u << 20;
@@ -36,6 +39,7 @@ struct Context {
   Instant now;                 // monotonic
   int64_t unix_us = 0;
   int64_t boottime_ns = 0;
+  Admission admission = Admission::kOpen;
   uint64_t term = 0;  // the role page's leader term
   Rng rng{1};
   Arena* arena = nullptr;

@@ -137,6 +137,15 @@ bool Exchange::State::Admit(const http::Head& head, Outbox& out) {
          "Retry-After: 1\r\n");
     return false;
   }
+  if (ctx.admission != Admission::kOpen) [[unlikely]] {
+    const bool stale = ctx.admission == Admission::kStale;
+    Fail({503, stale ? "stale_policy" : "not_synced",
+          stale ? "This node has lost touch with its cluster and does not serve by old policy."
+                : "This node has not caught up with its cluster yet.",
+          ""},
+         Outcome::kServerError, out, "Retry-After: 1\r\n");
+    return false;
+  }
   const policy::AuthResult auth =
       policy::Authenticate(head, *request.snapshot, ctx.tools->sha256, ctx.unix_us / 1000);
   if (auth.error != policy::AuthError::kNone) {

@@ -11,10 +11,10 @@
 
 #include <sched.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "shared/crypto/random.h"
 #include "shared/log/log.h"
+#include "shared/rolepage/boottime.h"
 
 namespace aurora::server {
 namespace {
@@ -22,12 +22,6 @@ namespace {
 constexpr Duration kTick = Duration::Millis(50);
 constexpr Duration kPatience =
     Duration::Seconds(2);  // for locks and ports of a process that was just killed
-
-uint64_t BoottimeNs() {
-  timespec t{};
-  clock_gettime(CLOCK_BOOTTIME, &t);
-  return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(t.tv_nsec);
-}
 
 uint64_t RandomWord() {
   uint64_t word = 0;
@@ -95,7 +89,9 @@ ServerOptions OptionsFrom(const config::Config& config, OutboundProxy proxy, siz
 
 }  // namespace
 
-Process::Process(config::Config config) : config_(std::move(config)) {}
+Process::Process(config::Config config)
+    : config_(std::move(config)),
+      sync_gate_({config_.cluster.enabled, config_.cluster.stale_policy == config::StalePolicy::kRefuse}) {}
 
 absl::StatusOr<std::unique_ptr<Process>> Process::Create(config::Config config,
                                                          std::string_view version) {
@@ -152,6 +148,7 @@ absl::Status Process::StartWorkers() {
       Listeners listeners,
       BindListeners(config_.server.listen, static_cast<int>(loops), kPatience, "server.listen"));
   ops_ = std::make_unique<Ops>(loops);
+  WatchSync();
   std::vector<std::shared_ptr<LoopMetrics>> counters;
   const ServerOptions options = OptionsFrom(config_, std::move(proxy), loops);
   for (size_t i = 0; i < loops; ++i) {
@@ -355,39 +352,6 @@ void Process::ReloadCertificate() {
   }
 }
 
-void Process::PublishRolePage() {
-  uint64_t seq = ~uint64_t{0};
-  int64_t in_flight = 0;
-  bool one_epoch = true;
-  const uint64_t epoch = workers_.front()->applied_epoch();
-  for (const auto& worker : workers_) {
-    seq = std::min(seq, worker->applied_seq());
-    one_epoch = one_epoch && worker->applied_epoch() == epoch;
-    in_flight += worker->in_flight();
-  }
-  page_->SetTick(BoottimeNs());
-  if (one_epoch) {  // else some loop is still to adopt: the older pair stays
-    page_->SetApplied({.epoch = epoch, .seq = seq});
-  }
-  page_->SetInFlight(static_cast<uint64_t>(std::max<int64_t>(in_flight, 0)));
-  page_->SetReady(ops_->Answer("/readyz", uv::Loop::Now()).status == 200);
-}
-
-// A page that does not match counts as absent; the control plane writes it anew when it starts.
-void Process::WatchRolePage() {
-  const std::string_view problem = page_->problem();
-  if (problem == page_problem_) {
-    return;
-  }
-  page_problem_ = problem;
-  if (problem.empty()) {
-    log::Info("the role page is valid again");
-  } else {
-    metrics_->CountRolePageProblem();
-    log::Warn("the role page counts as absent; traffic goes on", {{"why", problem}});
-  }
-}
-
 void Process::RetireSnapshots() {
   std::lock_guard lock(mutex_);
   if (reader_ == nullptr) {
@@ -405,6 +369,7 @@ void Process::RetireSnapshots() {
 }
 
 void Process::Tick() {
+  WatchSync();
   PublishRolePage();
   WatchRolePage();
   RetireSnapshots();
@@ -413,7 +378,7 @@ void Process::Tick() {
   if (config_.cluster.enabled &&
       config_.cluster.failover_mode == config::FailoverMode::kActivePassive) {
     const auto leader = page_->leader();
-    ops_->SetRole(page_->GateOpen(BoottimeNs()),
+    ops_->SetRole(page_->GateOpen(rolepage::BoottimeNs()),
                   R"({"enabled":true,"leader_id":")" + (leader ? leader->node_id : std::string()) +
                       R"(","term":)" + std::to_string(leader ? leader->term : 0) + "}");
   }

@@ -19,6 +19,7 @@
 #include "dataplane/server/worker.h"
 #include "dataplane/snapshot/discovery.h"
 #include "dataplane/snapshot/reader.h"
+#include "dataplane/server/sync_gate.h"
 #include "shared/config/config.h"
 #include "shared/httpd/server.h"
 #include "shared/metrics/metrics.h"
@@ -53,6 +54,7 @@ class Process {
   void Tick();
   void PublishRolePage();
   void WatchRolePage();
+  void WatchSync();
   void RetireSnapshots();
   void Stopping();
   void Advance();
@@ -64,6 +66,7 @@ class Process {
   std::unique_ptr<rolepage::DataPage> page_;
   std::unique_ptr<metrics::Registry> registry_;
   std::unique_ptr<Ops> ops_;
+  SyncGate sync_gate_;
   std::shared_ptr<MetricsSource> source_;
   std::vector<std::unique_ptr<metering::UsageRing>> rings_;  // one per loop
   std::unique_ptr<metering::Writer> metering_;

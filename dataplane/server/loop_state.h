@@ -78,6 +78,7 @@ struct LoopState {
   // At the start of every callback: the time the exchanges see.
   void Refresh() {
     context.now = uv::Loop::Now();
+    context.admission = ops.admission();
     timespec t{};
     clock_gettime(CLOCK_REALTIME, &t);
     context.unix_us = static_cast<int64_t>(t.tv_sec) * 1'000'000 + t.tv_nsec / 1000;

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "dataplane/server/sync_gate.h"
+
 namespace aurora::server {
 namespace {
 
@@ -91,6 +93,9 @@ std::vector<std::string> Ops::Reasons() const {
       reasons.push_back(policy_problem_);
     }
   }
+  if (const std::string_view why = WhyNot(admission()); !why.empty()) {
+    reasons.emplace_back(why);
+  }
   if (discovering_) {
     reasons.emplace_back("starting: asking the providers for their models");
   }
@@ -125,9 +130,15 @@ OpsAnswer Ops::Answer(std::string_view path, Instant now) const {
   if (!reasons.empty()) {
     return {503, Unready("unavailable", reasons)};
   }
+  std::vector<std::string> warnings;
+  if (stale_) {
+    warnings.emplace_back("stale: no member was heard for cluster.max_staleness; policy may be old");
+  }
   std::lock_guard lock(mutex_);
-  return {200, policy_warning_.empty() ? R"({"status":"ok"})"
-                                       : Json("ok", "warnings", {policy_warning_})};
+  if (!policy_warning_.empty()) {
+    warnings.push_back(policy_warning_);
+  }
+  return {200, warnings.empty() ? R"({"status":"ok"})" : Json("ok", "warnings", warnings)};
 }
 
 }  // namespace aurora::server

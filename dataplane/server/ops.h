@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "dataplane/exchange/context.h"
 #include "shared/base/time.h"
 
 namespace aurora::server {
@@ -40,6 +41,12 @@ class Ops {
   // told with the 200.
   void SetPolicyWarning(std::string_view warning);
   void SetDiscovering(bool discovering) { discovering_ = discovering; }
+  // Whether requests are admitted; `stale`: policy may be old, told with the 200 when they are.
+  void SetAdmission(exchange::Admission admission, bool stale) {
+    admission_.store(admission, std::memory_order_relaxed);
+    stale_ = stale;
+  }
+  exchange::Admission admission() const { return admission_.load(std::memory_order_relaxed); }
   // Clustered nodes only: whether the lease lets this node serve, and who leads.
   void SetRole(bool active, std::string_view leader_json);
 
@@ -51,6 +58,8 @@ class Ops {
   std::atomic<bool> draining_{false};
   std::atomic<bool> discovering_{false};
   std::atomic<bool> active_{true};
+  std::atomic<bool> stale_{false};
+  std::atomic<exchange::Admission> admission_{exchange::Admission::kOpen};
   mutable std::mutex mutex_;
   std::string policy_problem_ = "starting: policy is not loaded yet";  // guarded by mutex_
   std::string policy_warning_;  // guarded by mutex_

@@ -9,6 +9,22 @@ namespace {
 bool Has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
 }  // namespace
 
+TEST_CASE("a node that is not in step with its cluster admits nobody, in the caller's dialect") {
+  Harness h;
+  h.context.admission = Admission::kUnsynced;
+  h.Send(Post("/v1/chat/completions", R"({"model":"gpt-4o"})"));
+  CHECK(h.client.substr(9, 3) == "503");
+  CHECK(Has(h.client, "\"code\":\"not_synced\""));
+  CHECK(Has(h.client, "\r\nRetry-After: 1\r\n"));
+  CHECK_FALSE(Has(h.log, "dial"));
+  Harness late;
+  late.context.admission = Admission::kStale;
+  late.Send("POST /v1/messages HTTP/1.1\r\nHost: g\r\nContent-Length: 0\r\n\r\n");
+  CHECK(late.client.substr(9, 3) == "503");
+  CHECK(Has(late.client, R"({"type":"error","error":{)"));
+  CHECK(Has(late.client, "lost touch with its cluster"));
+}
+
 TEST_CASE("each refused request gets its status, its code and the caller's dialect") {
   const std::string auth = "Authorization: Bearer sk_aur_1\r\n";
   const struct {
