@@ -16,7 +16,7 @@ constexpr std::string_view kSums =
     "COALESCE(SUM(input_tokens),0), "
     "COALESCE(SUM(output_tokens),0), COALESCE(SUM(cached_input_tokens),0), "
     "COALESCE(SUM(cache_creation_input_tokens),0), COALESCE(SUM(reasoning_tokens),0) "
-    "FROM usage WHERE id >= ?3 AND started_at_us >= ?1 AND started_at_us < ?2";
+    "FROM usage WHERE id >= ?1 AND started_at_us >= ?1 AND started_at_us < ?2";
 
 // nullptr when there is no file yet.
 absl::StatusOr<std::unique_ptr<sqlite::Database>> Open(const std::string& path) {
@@ -88,9 +88,8 @@ absl::StatusOr<v1::GetUsageSummaryResponse> UsageSummary(const std::string& path
   if (db == nullptr) {
     return out;
   }
-  AURORA_ASSIGN_OR_RETURN(const int64_t first, schema::FirstUsageId(*db, since));
   AURORA_ASSIGN_OR_RETURN(sqlite::Statement total, db->Prepare("SELECT " + std::string(kSums)));
-  total.Bind(1, since).Bind(2, until).Bind(3, first);
+  total.Bind(1, since).Bind(2, until);
   AURORA_ASSIGN_OR_RETURN(bool row, total.Step());
   if (row) {
     ReadSums(total, 0, out.mutable_total());
@@ -101,7 +100,7 @@ absl::StatusOr<v1::GetUsageSummaryResponse> UsageSummary(const std::string& path
   AURORA_ASSIGN_OR_RETURN(sqlite::Statement groups,
                           db->Prepare("SELECT " + std::string(column) + ", " + std::string(kSums) +
                                       " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 1000"));
-  groups.Bind(1, since).Bind(2, until).Bind(3, first);
+  groups.Bind(1, since).Bind(2, until);
   while (true) {
     AURORA_ASSIGN_OR_RETURN(bool more, groups.Step());
     if (!more) {

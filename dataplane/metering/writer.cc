@@ -23,12 +23,12 @@ namespace {
 
 constexpr int64_t kDeleteBatch = 2000;
 constexpr int64_t kVacuumPages = 4000;
-// A pause after a few rows (some 60 us) lets requests pass; no lower priority does that without
+// A pause after some rows (about 60 us) lets requests pass; no lower priority does that without
 // starving the writer, and losing rows, when the cores are full.
 constexpr std::chrono::microseconds kPause{20};
 constexpr size_t kHurryFrom = UsageRing::kCapacity / 4;
 // Of one ring in one transaction: what is committed makes room again.
-constexpr size_t kBatch = 512;
+constexpr size_t kBatch = 2048;
 constexpr size_t kKeepWhileFailing = UsageRing::kCapacity / 2;
 
 using Clock = std::chrono::steady_clock;
@@ -222,9 +222,10 @@ class Writer::Thread {
       AURORA_ASSIGN_OR_RETURN(sqlite::Transaction tx, sqlite::Transaction::Begin(file_->db()));
       for (size_t r = 0; r < rings_.size(); ++r) {
         if (counts[r] > 0) {
-          AURORA_RETURN_IF_ERROR(file_->Insert(*rings_[r], counts[r], options_.node_id));
+          AURORA_RETURN_IF_ERROR(file_->Add(*rings_[r], counts[r], options_.node_id));
         }
       }
+      AURORA_RETURN_IF_ERROR(file_->Flush());
       if (news) {
         AURORA_RETURN_IF_ERROR(file_->AddToCounter(kLostRing, lost.dropped_ring - saved_ring_));
         AURORA_RETURN_IF_ERROR(file_->AddToCounter(kLostDisk, lost.dropped_disk - saved_disk_));

@@ -2,7 +2,7 @@
 // Source: architecture.md (usage); schema in shared/schema/traffic_db.h. Thread: the constructor
 // opens the file on the caller's thread, everything after runs on the writer's; SaveDiscovered,
 // LoadDiscovered and counters may be called from any thread; on_alarm runs on the writer's.
-// Units: transactions of at most 512 records of each ring, every 20 ms, paced so that no request
+// Units: transactions of at most 2048 records of each ring, every 50 ms, paced so that no request
 // waits for a batch; caps are enforced every 60 s in batches of 2000 rows. Errors: never fatal.
 // While the file cannot be written (error, disk nearly full, directory gone) the alarm is up, each
 // ring keeps its newest 2048 records and older ones are dropped and counted; the file is opened
@@ -29,7 +29,7 @@ struct Options {
   uint64_t min_free_bytes = uint64_t{64} << 20;
   Duration max_age = Duration::Max();  // of rows, by their start
   uint64_t max_bytes = 0;              // of the file without its free pages; 0 = no cap
-  Duration flush_every = Duration::Millis(20);
+  Duration flush_every = Duration::Millis(50);
   Duration upkeep_every = Duration::Seconds(60);
   Duration retry_every = Duration::Seconds(1);
   // At each change: why rows are not written; empty when they are again.

@@ -50,6 +50,28 @@ CREATE TABLE peer (
   address TEXT NOT NULL,
   last_seen_ms INTEGER NOT NULL
 ) WITHOUT ROWID;
+)sql",
+R"sql(
+ALTER TABLE row ADD COLUMN siblings INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE row ADD COLUMN dead INTEGER NOT NULL DEFAULT 0;     -- every sibling is a delete
+ALTER TABLE row ADD COLUMN bucket INTEGER NOT NULL DEFAULT 0;   -- of the digests, by id
+ALTER TABLE row ADD COLUMN digest BLOB NOT NULL DEFAULT x'';    -- 16 bytes
+CREATE INDEX row_bucket ON row (kind, bucket);
+CREATE INDEX row_conflict ON row (kind, id) WHERE siblings > 1;
+CREATE INDEX row_parked ON row (kind, id) WHERE parked IS NOT NULL;
+ALTER TABLE change ADD COLUMN urgent INTEGER NOT NULL DEFAULT 0;  -- the row has facts
+CREATE INDEX change_urgent ON change (seq) WHERE urgent = 1;
+CREATE TABLE cursor (
+  position INTEGER PRIMARY KEY AUTOINCREMENT,  -- by age of the epoch
+  peer_uid TEXT NOT NULL,
+  epoch INTEGER NOT NULL,    -- of the peer, 64 bits
+  lane INTEGER NOT NULL,     -- 0 = REVOKE, 1 = BULK
+  seq INTEGER NOT NULL,
+  UNIQUE (epoch, lane)
+);
+CREATE INDEX cursor_peer ON cursor (peer_uid, position);
+-- SQL cannot look into aurora.v1.Row: the control plane computes the new columns of the rows that are there.
+INSERT INTO meta (key, value) SELECT 'fill_columns', '2' WHERE EXISTS (SELECT 1 FROM row);
 )sql"};
 
 }  // namespace

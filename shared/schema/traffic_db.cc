@@ -4,6 +4,7 @@
 
 #include "shared/base/status.h"
 #include "shared/schema/migrate.h"
+#include "shared/schema/usage_table.h"
 
 namespace aurora::schema {
 namespace {
@@ -89,7 +90,20 @@ DROP TABLE usage;
 ALTER TABLE usage_2 RENAME TO usage;
 )sql";
 
-constexpr std::array<std::string_view, kTrafficVersion> kScripts = {kVersion1, kVersion2};
+// Many rows in one blob: what a row cost was mostly SQLite's work per row and per column. Rows that are there
+// stay as they are until they are deleted.
+constexpr std::string_view kVersion3 = R"sql(
+ALTER TABLE usage RENAME TO usage_row;
+CREATE TABLE usage_batch (
+  last_id INTEGER PRIMARY KEY,
+  first_id INTEGER NOT NULL,
+  newest_start_us INTEGER NOT NULL,
+  row_count INTEGER NOT NULL,
+  data BLOB NOT NULL
+);
+)sql";
+
+constexpr std::array<std::string_view, kTrafficVersion> kScripts = {kVersion1, kVersion2, kVersion3};
 
 }  // namespace
 
@@ -98,16 +112,15 @@ absl::StatusOr<sqlite::Database> OpenTrafficForWrite(std::string_view path, std:
   options.incremental_vacuum = true;
   options.synchronous = sqlite::Synchronous::kNormal;
   options.vfs = vfs;
-  return OpenOwned(path, options, kScripts);
+  AURORA_ASSIGN_OR_RETURN(sqlite::Database db, OpenOwned(path, options, kScripts));
+  AURORA_RETURN_IF_ERROR(ExposeUsage(db));
+  return db;
 }
 
 absl::StatusOr<sqlite::Database> OpenTrafficForRead(std::string_view path, std::string_view vfs) {
-  return OpenBeside(path, vfs, kTrafficVersion);
-}
-
-absl::StatusOr<int64_t> FirstUsageId(sqlite::Database& db, int64_t started_at_us) {
-  AURORA_ASSIGN_OR_RETURN(const int64_t version, db.QueryInt64("PRAGMA user_version"));
-  return version < 2 ? 0 : started_at_us;
+  AURORA_ASSIGN_OR_RETURN(sqlite::Database db, OpenBeside(path, vfs, kTrafficVersion));
+  AURORA_RETURN_IF_ERROR(ExposeUsage(db));  // in a file of version 2 the real table hides it
+  return db;
 }
 
 }  // namespace aurora::schema

@@ -1,13 +1,15 @@
 // traffic.db: what was served. Written by the data plane only, read by both processes.
 // Source: aurora.v1.UsageEntry (admin.proto). Thread: none of its own. Units are in the column
 // names. Tables (all DDL in traffic_db.cc):
-//   usage(id, request_id, started_at_us, auth_key_id, ...)
+//   usage_batch(last_id, first_id, newest_start_us, row_count, data)   data: usage_batch.h
+//   usage_row(id, request_id, started_at_us, auth_key_id, ...)    of version 2, none is added
 //   discovered_model(provider, model, fetched_at_ms)   counter(name, value)
 //   request_audit(id, started_at_us, request_id, event, detail)
+// On the connections made here, and on no other, usage(id, request_id, started_at_us, auth_key_id, ...)
+// is all of both as rows (usage_table.h).
 // A usage id is the Unix time in microseconds at which the request ended, moved on by one or so
 // where that is taken: ids ascend in the order of writing, and no id is below its started_at_us.
-// So the primary key is the index for questions about time (FirstUsageId), and there is no other:
-// a row is written per request, and each index costs half as much as the row itself.
+// So the primary key is the index for questions about time ("id >= since"), and there is no other.
 // Losing the last commits to a power cut is accepted (synchronous=NORMAL); a torn file is not.
 // Errors: as in aurora_db.h.
 #pragma once
@@ -20,9 +22,9 @@
 
 namespace aurora::schema {
 
-inline constexpr int64_t kTrafficVersion = 2;
+inline constexpr int64_t kTrafficVersion = 3;
 
-// The columns of `usage` in the order of the table, without `id`: for INSERT and SELECT lists.
+// The columns of `usage` in the order of the table, without `id`: for SELECT lists.
 inline constexpr std::string_view kUsageColumns =
     "request_id, started_at_us, auth_key_id, auth_key_name, user_path, endpoint, provider, model, "
     "status, outcome, "
@@ -31,8 +33,6 @@ inline constexpr std::string_view kUsageColumns =
     "latency_us, time_to_first_token_us, node_id, term, attempts";
 absl::StatusOr<sqlite::Database> OpenTrafficForWrite(std::string_view path,
                                                      std::string_view vfs = "");
-// No request that began at or after `started_at_us` has a smaller id. 0 in a file of version 1.
-absl::StatusOr<int64_t> FirstUsageId(sqlite::Database& db, int64_t started_at_us);
 // Never writes and never checkpoints; accepts kTrafficVersion and the one before.
 absl::StatusOr<sqlite::Database> OpenTrafficForRead(std::string_view path,
                                                     std::string_view vfs = "");

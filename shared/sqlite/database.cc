@@ -17,6 +17,16 @@ void Statement::Finalize::operator()(sqlite3_stmt* s) const noexcept {
   sqlite3_finalize(s);
 }
 
+absl::StatusOr<Statement> Statement::Prepare(sqlite3* db, std::string_view sql) {
+  sqlite3_stmt* raw = nullptr;
+  const int rc = sqlite3_prepare_v3(db, sql.data(), static_cast<int>(sql.size()),
+                                    SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
+  if (rc != SQLITE_OK) {
+    return FromSqlite(rc, db, sql);
+  }
+  return Statement(raw);
+}
+
 void Statement::Note(int rc) {
   if (rc != SQLITE_OK && bind_error_ == SQLITE_OK) {
     bind_error_ = rc;
@@ -226,13 +236,7 @@ void Database::SetCheckpointOnClose(bool on) {
 }
 
 absl::StatusOr<Statement> Database::Prepare(std::string_view sql) {
-  sqlite3_stmt* raw = nullptr;
-  const int rc = sqlite3_prepare_v3(db_.get(), sql.data(), static_cast<int>(sql.size()),
-                                    SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
-  if (rc != SQLITE_OK) {
-    return FromSqlite(rc, db_.get(), sql);
-  }
-  return Statement(raw);
+  return Statement::Prepare(db_.get(), sql);
 }
 
 absl::Status Database::Execute(std::string_view sql) {

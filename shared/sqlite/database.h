@@ -39,7 +39,8 @@ struct Options {
   std::string vfs;  // empty = the platform's
 };
 
-class RowSource;  // row_source.h
+class Connection;  // row_source.h
+class RowSource;
 
 class Statement {
  public:
@@ -64,7 +65,9 @@ class Statement {
   bool IsNull(int column) const;
 
  private:
+  friend class Connection;
   friend class Database;
+  static absl::StatusOr<Statement> Prepare(sqlite3* db, std::string_view sql);
   struct Finalize {
     void operator()(sqlite3_stmt* s) const noexcept;
   };
@@ -120,7 +123,8 @@ class Database {
 
  private:
   friend class Transaction;
-  friend absl::Status Expose(Database& db, std::string_view name, int columns, RowSource& source);
+  friend absl::Status Expose(Database& db, std::string_view name, std::string_view columns,
+                             std::unique_ptr<RowSource> source);
   struct Close {
     void operator()(sqlite3* db) const noexcept;
   };

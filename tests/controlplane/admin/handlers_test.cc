@@ -404,7 +404,7 @@ TEST_CASE("usage names the key as it is called now, and nothing when it is gone"
   {
     auto db = schema::OpenTrafficForWrite(f.traffic_path());
     REQUIRE(db.ok());
-    REQUIRE(db->Execute("INSERT INTO usage (id, request_id, started_at_us, auth_key_id, auth_key_name, outcome) "
+    REQUIRE(db->Execute("INSERT INTO usage_row (id, request_id, started_at_us, auth_key_id, auth_key_name, outcome) "
                         "VALUES (1700000000000001, 'r1', 1700000000000000, 'k1', 'old', 'success'), "
                         "(1700000000000002, 'r2', 1700000000000000, 'gone', 'old', 'success')")
                 .ok());

@@ -172,6 +172,41 @@ TEST_CASE("records that overflow a ring are counted and the rest is written") {
   CHECK(Rows(path) == UsageRing::kCapacity);
 }
 
+TEST_CASE("rows that a file has from before there were batches count for ids and go first") {
+  const testing::TempDir dir;
+  const std::string path = dir.Path("traffic.db");
+  const int64_t old_id = UnixMicros() + 3'600'000'000;
+  {
+    auto db = schema::OpenTrafficForWrite(path);
+    REQUIRE(db.ok());
+    REQUIRE(db->Execute("INSERT INTO usage_row (id, started_at_us) VALUES (" + std::to_string(old_id) + ", 1)").ok());
+  }
+  Options options = At(path);
+  options.max_age = Duration::Seconds(3600);
+  options.upkeep_every = Duration::Millis(300);
+  UsageRing ring;
+  ring.Push(Record(1));
+  Writer writer(options, {&ring});
+  CHECK(Eventually([&] { return writer.counters().written == 1; }));
+  CHECK(Query(path, "SELECT max(id) FROM usage") == old_id + 1);
+  CHECK(Eventually([&] { return Rows(path) == 1; }));
+}
+
+TEST_CASE("many rows are one row of the file") {
+  const testing::TempDir dir;
+  const std::string path = dir.Path("traffic.db");
+  UsageRing a, b;
+  for (int64_t i = 0; i < 2000; ++i) {
+    a.Push(Record(i));
+    b.Push(Record(i));
+  }
+  Writer writer(At(path), {&a, &b});
+  writer.Stop();
+  CHECK(Rows(path) == 4000);
+  CHECK(Query(path, "SELECT count(*) FROM usage_batch") < 10);
+  CHECK(Query(path, "SELECT sum(row_count) FROM usage_batch") == 4000);
+}
+
 TEST_CASE("rows older than the cap on age go and younger ones stay") {
   const testing::TempDir dir;
   const std::string path = dir.Path("traffic.db");

@@ -3,91 +3,109 @@
 #include <string>
 #include <vector>
 
+#include "shared/base/status.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test.h"
 
 namespace aurora::sqlite {
 namespace {
 
-// Rows of (number, text).
-class Numbers final : public RowSource {
- public:
-  void Rewind() override { at_ = SIZE_MAX; }
-  bool Next() override { return ++at_ < rows.size(); }
-  Cell Column(int column) const override {
-    return column == 0 ? Cell(rows[at_].first) : Cell(std::string_view(rows[at_].second));
-  }
-  std::vector<std::pair<int64_t, std::string>> rows;
+// Ids 1 to `last` with a text each; the range it was asked for is kept.
+struct Numbers final : RowSource {
+  class Cursor final : public RowCursor {
+   public:
+    Cursor(int64_t at, int64_t end, int64_t step, int64_t broken)
+        : at_(at), end_(end), step_(step), broken_(broken) {}
+    absl::StatusOr<bool> Next() override {
+      at_ += step_;
+      if (at_ == broken_) {
+        return DataLoss("row is broken");
+      }
+      text_ = at_ % 2 == 0 ? "" : "odd";
+      return at_ != end_;
+    }
+    Cell Column(int column) const override {
+      return column == 0 ? Cell(at_) : Cell(text_.empty() ? std::string_view() : std::string_view(text_));
+    }
 
- private:
-  size_t at_ = SIZE_MAX;
+   private:
+    int64_t at_;
+    const int64_t end_, step_, broken_;
+    std::string text_;
+  };
+
+  explicit Numbers(int64_t broken) : broken_(broken) {}
+  absl::StatusOr<std::unique_ptr<RowCursor>> Scan(const Connection&, const IdRange& range) const override {
+    asked = range;
+    const int64_t first = std::max<int64_t>(range.first, 1);
+    const int64_t last = std::min<int64_t>(range.last, 9);
+    return range.descending ? std::make_unique<Cursor>(last + 1, first - 1, -1, broken_)
+                            : std::make_unique<Cursor>(first - 1, last + 1, 1, broken_);
+  }
+  const int64_t broken_;
+  static inline IdRange asked;
 };
 
-Database Open(const std::string& path) {
+Database Open(const std::string& path, int64_t broken = -7) {
   Options options;
   options.create = true;
   absl::StatusOr<Database> db = Database::Open(path, options);
   REQUIRE(db.ok());
-  REQUIRE(db->Execute("CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, n, s)").ok());
+  REQUIRE(Expose(*db, "numbers", "id, parity", std::make_unique<Numbers>(broken)).ok());
   return *std::move(db);
 }
 
-TEST_CASE("rows in memory are inserted by one statement, as often as it runs") {
-  const testing::TempDir dir;
-  Numbers numbers;
-  Database db = Open(dir.Path("a.db"));
-  REQUIRE(Expose(db, "numbers", 2, numbers).ok());
-  auto insert = db.Prepare("INSERT INTO t (n, s) SELECT c0, c1 || ?1 FROM numbers");
-  REQUIRE(insert.ok());
-  for (const auto& batch : {std::vector<std::pair<int64_t, std::string>>{{1, "one"}, {2, ""}},
-                            std::vector<std::pair<int64_t, std::string>>{},
-                            std::vector<std::pair<int64_t, std::string>>{{INT64_MIN, "three"}}}) {
-    numbers.rows = batch;
-    REQUIRE(insert->BindText(1, "!").Run().ok());
-    CHECK((batch.empty() || db.Changes() == static_cast<int64_t>(batch.size())));
-  }
-  auto select = db.Prepare("SELECT id, n, s FROM t ORDER BY id");
+std::string Ids(Database& db, const std::string& sql) {
+  auto select = db.Prepare(sql);
   REQUIRE(select.ok());
-  std::string seen;
+  std::string out;
   while (*select->Step()) {
-    seen += std::to_string(select->Int64(0)) + ":" + std::to_string(select->Int64(1)) + ":" +
-            std::string(select->Text(2)) + " ";
+    out += std::to_string(select->Int64(0)) + " ";
   }
-  CHECK(seen == "1:1:one! 2:2:! 3:-9223372036854775808:three! ");
+  return out;
+}
+
+TEST_CASE("a WHERE and an ORDER BY on the id reach the source, and the answer is SQL's") {
+  const testing::TempDir dir;
+  Database db = Open(dir.Path("a.db"));
+  CHECK(Ids(db, "SELECT id FROM numbers") == "1 2 3 4 5 6 7 8 9 ");
+  CHECK(Ids(db, "SELECT id FROM numbers WHERE id > 3 AND id <= 6") == "4 5 6 ");
+  CHECK(Numbers::asked.first == 3);
+  CHECK(Numbers::asked.last == 6);
+  CHECK(Ids(db, "SELECT id FROM numbers WHERE id < 4 ORDER BY id DESC LIMIT 2") == "3 2 ");
+  CHECK(Numbers::asked.descending);
+  CHECK(Ids(db, "SELECT id FROM numbers WHERE id = 5") == "5 ");
+  CHECK(Numbers::asked.first == 5);
+  CHECK(Ids(db, "SELECT id FROM numbers WHERE id < 'text'") == "1 2 3 4 5 6 7 8 9 ");
+  CHECK(Ids(db, "SELECT id FROM numbers WHERE id >= 7.5") == "8 9 ");
+  CHECK(Ids(db, "SELECT id FROM numbers WHERE id = NULL").empty());
+  CHECK(Ids(db, "SELECT max(id) FROM numbers GROUP BY parity ORDER BY parity DESC") == "9 8 ");
+  CHECK(Ids(db, "SELECT count(*) FROM numbers a JOIN numbers b ON b.id = a.id") == "9 ");
 }
 
 TEST_CASE("an empty text is a text and not NULL, even without an address") {
   const testing::TempDir dir;
-  class Nothing final : public RowSource {
-   public:
-    void Rewind() override { left_ = 1; }
-    bool Next() override { return left_-- > 0; }
-    Cell Column(int) const override { return std::string_view(); }
-
-   private:
-    int left_ = 0;
-  };
-  Nothing nothing;
   Database db = Open(dir.Path("a.db"));
-  REQUIRE(Expose(db, "blank", 1, nothing).ok());
-  CHECK(*db.QueryInt64("SELECT count(*) FROM blank WHERE c0 IS NULL") == 0);
-  CHECK(*db.QueryInt64("SELECT count(*) FROM blank WHERE c0 = ''") == 1);
+  CHECK(*db.QueryInt64("SELECT count(*) FROM numbers WHERE parity IS NULL") == 0);
+  CHECK(*db.QueryInt64("SELECT count(*) FROM numbers WHERE parity = ''") == 4);
 }
 
-TEST_CASE("a row that the table refuses takes the whole statement back") {
+TEST_CASE("an error of the source ends the statement with its code and its words") {
   const testing::TempDir dir;
-  Numbers numbers;
+  Database db = Open(dir.Path("a.db"), 5);
+  const absl::Status status = db.QueryInt64("SELECT count(*) FROM numbers").status();
+  CHECK(absl::IsDataLoss(status));
+  CHECK(std::string(Std(status.message())).find("row is broken") != std::string::npos);
+  CHECK(*db.QueryInt64("SELECT count(*) FROM numbers WHERE id > 6") == 3);
+}
+
+TEST_CASE("a real table of the name hides the source until it is gone") {
+  const testing::TempDir dir;
   Database db = Open(dir.Path("a.db"));
-  REQUIRE(db.Execute("CREATE UNIQUE INDEX u ON t (n)").ok());
-  REQUIRE(Expose(db, "numbers", 2, numbers).ok());
-  auto insert = db.Prepare("INSERT INTO t (n, s) SELECT c0, c1 FROM numbers");
-  REQUIRE(insert.ok());
-  numbers.rows = {{1, "a"}, {2, "b"}, {1, "c"}};
-  CHECK_FALSE(insert->Run().ok());
-  CHECK(*db.QueryInt64("SELECT count(*) FROM t") == 0);
-  numbers.rows = {{1, "a"}};
-  CHECK(insert->Run().ok());
-  CHECK(*db.QueryInt64("SELECT count(*) FROM t") == 1);
+  REQUIRE(db.Execute("CREATE TABLE numbers (id)").ok());
+  CHECK(*db.QueryInt64("SELECT count(*) FROM numbers") == 0);
+  REQUIRE(db.Execute("DROP TABLE numbers").ok());
+  CHECK(*db.QueryInt64("SELECT count(*) FROM numbers") == 9);
 }
 
 }  // namespace
