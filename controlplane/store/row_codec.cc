@@ -89,6 +89,10 @@ absl::StatusOr<replication::Row> DecodeRow(std::string_view bytes) {
   if (!in.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     return InvalidArgument("row: not an aurora.v1.Row");
   }
+  return RowFrom(in);
+}
+
+absl::StatusOr<replication::Row> RowFrom(const v1::Row& in) {
   replication::Row row;
   row.version = Decode(in.version());
   for (const v1::Sibling& sibling : in.siblings()) {
@@ -107,6 +111,19 @@ absl::StatusOr<replication::Row> DecodeRow(std::string_view bytes) {
   }
   AURORA_ASSIGN_OR_RETURN(row.facts, Decode(in.facts()));
   return row;
+}
+
+absl::StatusOr<std::vector<RemoteRow>> DecodeRows(std::span<const WireRow> rows) {
+  std::vector<RemoteRow> out;
+  out.reserve(rows.size());
+  for (const WireRow& wire : rows) {
+    absl::StatusOr<replication::Row> row = DecodeRow(wire.row);
+    if (!row.ok()) {
+      return WithContext(wire.kind + " " + wire.id, row.status());
+    }
+    out.push_back({wire.kind, wire.id, *std::move(row)});
+  }
+  return out;
 }
 
 }  // namespace aurora::store

@@ -4,15 +4,26 @@
 // decode(encode(r)) == r, and equal rows encode to equal bytes (entries are sorted).
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "controlplane/replication/row.h"
+#include "controlplane/store/feed.h"
+
+namespace aurora::v1 {
+class Row;
+}  // namespace aurora::v1
 
 namespace aurora::store {
 
 std::string EncodeRow(const replication::Row& row);
 absl::StatusOr<replication::Row> DecodeRow(std::string_view bytes);
+// The same for a message that is parsed already.
+absl::StatusOr<replication::Row> RowFrom(const v1::Row& in);
+// All of them; the error names the row.
+absl::StatusOr<std::vector<RemoteRow>> DecodeRows(std::span<const WireRow> rows);
 
 }  // namespace aurora::store

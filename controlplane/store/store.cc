@@ -37,7 +37,28 @@ struct Item {
   // After the commit; empty for writes.
   std::function<absl::Status(Reader&)> read;
   std::function<void(absl::Status)> done;
+  // Rows of a merge that waits behind everything else; 0 = it does not.
+  size_t bulk_rows = 0;
 };
+
+// A lambda with a place for its result, and the callback that takes it.
+template <class T, class Apply>
+Item ItemWith(Apply apply, std::function<void(absl::StatusOr<T>)> done) {
+  auto result = std::make_shared<T>();
+  Item item;
+  item.apply = [apply = std::move(apply), result](Writer& writer, uint64_t wall_ms) -> absl::Status {
+    AURORA_ASSIGN_OR_RETURN(*result, apply(writer, wall_ms));
+    return absl::OkStatus();
+  };
+  item.done = [result, done = std::move(done)](absl::Status status) {
+    if (status.ok()) {
+      done(std::move(*result));
+    } else {
+      done(std::move(status));
+    }
+  };
+  return item;
+}
 
 }  // namespace
 
@@ -81,6 +102,8 @@ class Store::Thread {
   absl::Status ApplyOne(Item& item, absl::Status& answer);
   void Enter(State state, absl::Status refusal);
   std::deque<Item> TakeQueued(size_t limit);
+  void TakeBulk(std::deque<Item>& batch);
+  void PublishCounts();
 
   const StoreOptions options_;
   StoreMetrics metrics_;
@@ -93,6 +116,7 @@ class Store::Thread {
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   std::deque<Item> queue_;
+  std::deque<Item> bulk_;
   bool stop_ = false;
   StoreState state_;
   replication::Origin origin_;
@@ -126,11 +150,11 @@ void Store::Thread::Push(Item item) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (stop_) {
       refused = Unavailable("the store is stopping");
-    } else if (queue_.size() >= kQueueMax) {
+    } else if (queue_.size() + bulk_.size() >= kQueueMax) {
       refused = ResourceExhausted("the store's queue is full (" + std::to_string(kQueueMax) +
                                   " requests)");
     } else {
-      queue_.push_back(std::move(item));
+      (item.bulk_rows == 0 ? queue_ : bulk_).push_back(std::move(item));
     }
   }
   if (refused.ok()) {
@@ -175,6 +199,25 @@ std::deque<Item> Store::Thread::TakeQueued(size_t limit) {
   return out;
 }
 
+// What may wait, after everything that does not.
+void Store::Thread::TakeBulk(std::deque<Item>& batch) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  size_t rows = 0;
+  while (!bulk_.empty() && (rows == 0 || rows + bulk_.front().bulk_rows <= kBulkRowsPerCommit)) {
+    rows += bulk_.front().bulk_rows;
+    batch.push_back(std::move(bulk_.front()));
+    bulk_.pop_front();
+  }
+}
+
+void Store::Thread::PublishCounts() {
+  const RowCounts& counts = writer_->counts();
+  metrics_.rows.Set(counts.rows);
+  metrics_.tombstones.Set(counts.tombstones);
+  metrics_.parked.Set(counts.parked);
+  metrics_.conflicts.Set(counts.conflicts);
+}
+
 void Store::Thread::Run() {
   const auto every = std::chrono::microseconds(options_.watch_every.micros());
   auto next_watch = SteadyClock::now() + every;
@@ -185,7 +228,7 @@ void Store::Thread::Run() {
     bool stopping = false;
     {
       std::unique_lock<std::mutex> lock(mutex_);
-      changed_.wait_until(lock, next_watch, [&] { return stop_ || !queue_.empty(); });
+      changed_.wait_until(lock, next_watch, [&] { return stop_ || !queue_.empty() || !bulk_.empty(); });
       stopping = stop_;
     }
     if (SteadyClock::now() >= next_watch) {
@@ -195,6 +238,7 @@ void Store::Thread::Run() {
       }
     }
     std::deque<Item> batch = TakeQueued(kBatchMax);
+    TakeBulk(batch);
     if (batch.empty() && stopping) {
       break;
     }
@@ -216,6 +260,7 @@ void Store::Thread::TryOpen() {
       origin_ = writer_->origin();
       head_ = writer_->head();
     }
+    PublishCounts();
     Enter(State::kOpen, absl::OkStatus());
     return;
   }
@@ -272,6 +317,7 @@ void Store::Thread::Process(std::deque<Item> batch) {
     Enter(State::kCorrupt, status);
   }
   if (status.ok()) {
+    PublishCounts();
     const std::lock_guard<std::mutex> lock(mutex_);
     head_ = writer_->head();
   }
@@ -332,33 +378,47 @@ Store::Store(StoreOptions options) : thread_(std::make_unique<Thread>(std::move(
 Store::~Store() = default;
 
 void Store::Submit(WriteRequest request, WriteCallback done) {
-  auto result = std::make_shared<WriteResult>();
-  Item item;
-  item.apply = [request = std::move(request), result](Writer& writer,
-                                                      uint64_t wall_ms) -> absl::Status {
-    AURORA_ASSIGN_OR_RETURN(*result, writer.Write(request, wall_ms));
-    return absl::OkStatus();
-  };
-  item.done = [result, done = std::move(done)](absl::Status status) {
-    if (status.ok()) {
-      done(std::move(*result));
-    } else {
-      done(std::move(status));
-    }
-  };
+  thread_->Push(ItemWith<WriteResult>(
+      [request = std::move(request)](Writer& writer, uint64_t wall_ms) { return writer.Write(request, wall_ms); },
+      std::move(done)));
+}
+
+void Store::Merge(std::vector<WireRow> rows, std::string peer_uid, std::optional<FeedRange> range,
+                  MergeCallback done) {
+  const bool waits = !range.has_value() || range->lane == Lane::kBulk;
+  const size_t bulk_rows = waits ? std::max<size_t>(rows.size(), 1) : 0;
+  Item item = ItemWith<MergeResult>(
+      [rows = std::move(rows), peer_uid = std::move(peer_uid), range](Writer& writer, uint64_t wall_ms) {
+        return writer.Merge(std::span<const WireRow>(rows), peer_uid, range, wall_ms);
+      },
+      std::move(done));
+  item.bulk_rows = bulk_rows;
   thread_->Push(std::move(item));
 }
 
-void Store::Merge(std::vector<RemoteRow> rows, DoneCallback done) {
+void Store::OpenFeed(std::string peer_uid, std::vector<FeedEpoch> history, FeedCallback done) {
+  if (history.empty()) {
+    done(InvalidArgument("a peer's feed without an epoch"));
+    return;
+  }
+  thread_->Push(ItemWith<replication::FeedOpened>(
+      [peer_uid = std::move(peer_uid), history = std::move(history)](Writer& writer, uint64_t) {
+        return writer.OpenFeed(peer_uid, history);
+      },
+      std::move(done)));
+}
+
+void Store::Settle(DoneCallback done) {
   Item item;
-  item.apply = [rows = std::move(rows)](Writer& writer, uint64_t wall_ms) {
-    for (const RemoteRow& row : rows) {
-      AURORA_RETURN_IF_ERROR(writer.Merge(row, wall_ms));
-    }
-    return absl::OkStatus();
-  };
+  item.apply = [](Writer& writer, uint64_t) { return writer.Settle(); };
   item.done = std::move(done);
   thread_->Push(std::move(item));
+}
+
+void Store::Digest(replication::DigestLevel level, std::string kind, uint32_t bucket, DigestCallback done) {
+  thread_->Push(ItemWith<std::vector<replication::DigestEntry>>(
+      [level, kind = std::move(kind), bucket](Writer& writer, uint64_t) { return writer.Digest(level, kind, bucket); },
+      std::move(done)));
 }
 
 void Store::AppendEvent(std::string severity, std::string type, std::string message,

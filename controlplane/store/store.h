@@ -32,12 +32,17 @@ inline constexpr Duration kCommitWindow = Duration::Millis(5);
 inline constexpr size_t kBatchMax = 1'000;
 inline constexpr size_t kQueueMax = 65'536;
 inline constexpr int64_t kEventsKept = 10'000;
+inline constexpr size_t kBulkRowsPerCommit = 4'096;
 
 // Siblings + facts -> the value in force (nothing = deleted). An error refuses a local write and
 // parks a merged row.
 using Resolve = std::function<absl::StatusOr<std::optional<std::string>>(
     std::string_view kind, std::string_view id, const replication::Row& row)>;
 using ResolveTable = StringMap<Resolve>;  // by kind
+// [A7] What facts make of the last good value of a row that does not resolve here; nothing = nothing in force. It can
+// only get stricter. Kinds without one: the last good value stays until a fact speaks against it, then nothing.
+using ApplyFacts = std::function<std::optional<std::string>(std::string_view last_good, const replication::Facts&)>;
+using FactsTable = StringMap<ApplyFacts>;  // by kind
 
 // What an edit may look at; lives for the call.
 struct EditContext {
@@ -53,7 +58,7 @@ using Edit = std::function<absl::StatusOr<std::optional<replication::Write>>(con
 
 struct WriteRequest {
   std::string kind;
-  std::string id;
+  std::string id;  // "" = a new row, whose id is the dot of this write
   Edit edit;
   std::optional<AuditEntry> audit;  // written with the row; seq, at_ms, kind and id are filled in
 };
@@ -62,13 +67,6 @@ struct WriteResult {
   Entry entry;  // after the write
   bool changed = false;
   bool created = false;  // nothing was in force before it
-};
-
-// A row from another node.
-struct RemoteRow {
-  std::string kind;
-  std::string id;
-  replication::Row row;
 };
 
 struct StoreMetrics;  // store_metrics.h
@@ -87,6 +85,7 @@ struct StoreOptions {
   std::string fresh_node_uid;  // taken if the file has none: 32 hex digits
   uint64_t epoch = 0;          // random, not 0, new at every start
   ResolveTable resolve;
+  FactsTable facts;
   std::function<uint64_t()> wall_ms;  // Unix ms; empty = the system's
   Duration watch_every = Duration::Seconds(1);
   std::function<void(const StoreState&)> on_state;  // on the store thread, at each change
@@ -96,6 +95,9 @@ class Store {
  public:
   using WriteCallback = std::function<void(absl::StatusOr<WriteResult>)>;
   using DoneCallback = std::function<void(absl::Status)>;
+  using MergeCallback = std::function<void(absl::StatusOr<MergeResult>)>;
+  using FeedCallback = std::function<void(absl::StatusOr<replication::FeedOpened>)>;
+  using DigestCallback = std::function<void(absl::StatusOr<std::vector<replication::DigestEntry>>)>;
 
   // Starts the thread and returns; a file that cannot be opened is a state, not an error, and is
   // retried.
@@ -106,13 +108,22 @@ class Store {
   Store& operator=(const Store&) = delete;
 
   void Submit(WriteRequest request, WriteCallback done);
-  // Merges; a row that changes nothing writes nothing. All rows are one transaction.
-  void Merge(std::vector<RemoteRow> rows, DoneCallback done);
+  // All rows and the cursor of `range` (of the feed of `peer_uid`) are one transaction; a row that brings nothing writes
+  // nothing, the cursor moves all the same [A10]. InvalidArgument: a row does not decode, and nothing was merged.
+  // Merges of the BULK lane and without a range wait behind everything else, at most kBulkRowsPerCommit rows (or one
+  // batch) a commit, so that writes and revocations do not wait for them.
+  void Merge(std::vector<WireRow> rows, std::string peer_uid, std::optional<FeedRange> range, MergeCallback done);
+  // [A9] Decides, and stores, from where the feed of a peer is wanted; `history` of its Hello, the running epoch last.
+  void OpenFeed(std::string peer_uid, std::vector<FeedEpoch> history, FeedCallback done);
+  // Caught up with everyone: drops kMetaRestored, sets kMetaSettledEpoch to the running epoch.
+  void Settle(DoneCallback done = {});
+  // What replication::ReadDigest asks for, after everything submitted before (bulk merges apart) is committed.
+  void Digest(replication::DigestLevel level, std::string kind, uint32_t bucket, DigestCallback done);
   void AppendEvent(std::string severity, std::string type, std::string message,
                    DoneCallback done = {});
   void SetMeta(std::string key, std::string value, DoneCallback done = {});
-  // Runs `read` on the store thread after everything submitted before it is committed; not run when
-  // the file is not open (then `done` says why). `done` gets what `read` returns.
+  // Runs `read` on the store thread after everything submitted before it (bulk merges apart) is committed; not run
+  // when the file is not open (then `done` says why). `done` gets what `read` returns.
   void Read(std::function<absl::Status(Reader&)> read, DoneCallback done);
 
   StoreState state() const;

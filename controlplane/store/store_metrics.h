@@ -12,6 +12,11 @@ struct StoreMetrics {
 
   metrics::Histogram write;
   metrics::Histogram read;
+  // Of the whole file, as last committed.
+  metrics::Gauge rows;
+  metrics::Gauge tombstones;
+  metrics::Gauge parked;
+  metrics::Gauge conflicts;
   metrics::Counter write_errors;  // batches that were rolled back
   metrics::Counter read_errors;
   metrics::Counter open_errors;

@@ -1,17 +1,17 @@
 #include "controlplane/store/writer.h"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "controlplane/store/row_codec.h"
 #include "shared/base/check.h"
 #include "shared/base/status.h"
 
 namespace aurora::store {
 namespace {
-
-constexpr size_t kEpochsKept = 64;
 
 uint64_t ParseOr(std::string_view text, uint64_t fallback) {
   uint64_t value = 0;
@@ -34,13 +34,9 @@ std::string AppendEpoch(std::string list, uint64_t epoch, uint64_t first_seq) {
   return list;
 }
 
-// What stays in force of a row whose siblings this program cannot read: the last good value, unless
-// new facts speak against it. Facts cannot be applied to bytes we do not understand, so then
-// nothing is in force: stricter, never laxer.
-std::optional<std::string> LastGood(const Entry& before, const replication::Facts& facts) {
-  const bool against =
-      facts.ended_at.has_value() || facts.Disabled() || facts.revoked != before.row.facts.revoked;
-  return against ? std::nullopt : before.resolved;
+// A dot as a row's id.
+std::string DotId(const replication::Dot& dot) {
+  return absl::StrCat(Absl(dot.origin.node_uid), "-", absl::Hex(dot.origin.epoch), "-", dot.counter);
 }
 
 int64_t HlcColumn(const replication::Row& row) {
@@ -51,6 +47,11 @@ int64_t HlcColumn(const replication::Row& row) {
 }
 
 }  // namespace
+
+bool IsTombstone(const replication::Row& row) {
+  return !row.siblings.empty() && std::all_of(row.siblings.begin(), row.siblings.end(),
+                                              [](const replication::Sibling& s) { return s.deleted; });
+}
 
 Writer::Writer(sqlite::Database db, const StoreOptions& options)
     : db_(std::move(db)), reader_(&db_), options_(options) {}
@@ -63,21 +64,26 @@ absl::StatusOr<std::unique_ptr<Writer>> Writer::Open(const StoreOptions& options
   AURORA_RETURN_IF_ERROR(db.QuickCheck());
   std::unique_ptr<Writer> writer(new Writer(std::move(db), options));
   AURORA_RETURN_IF_ERROR(writer->PrepareAll());
+  AURORA_RETURN_IF_ERROR(writer->Begin());
   AURORA_RETURN_IF_ERROR(writer->StartEpoch(wall_ms));
+  AURORA_RETURN_IF_ERROR(writer->FillColumns());
+  AURORA_RETURN_IF_ERROR(writer->LoadSums());
+  AURORA_RETURN_IF_ERROR(writer->ProjectParked(wall_ms));
+  AURORA_RETURN_IF_ERROR(writer->Commit());
   return writer;
 }
 
 absl::Status Writer::PrepareAll() {
   const std::pair<sqlite::Statement*, std::string_view> all[] = {
       {&put_row_,
-       "INSERT INTO row (kind, id, row, hlc, seq, parked) VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON "
-       "CONFLICT (kind, id) "
-       "DO UPDATE SET row = ?3, hlc = ?4, seq = ?5, parked = ?6"},
+       "INSERT INTO row (kind, id, row, hlc, seq, parked, siblings, dead, bucket, digest) VALUES "
+       "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (kind, id) "
+       "DO UPDATE SET row = ?3, hlc = ?4, seq = ?5, parked = ?6, siblings = ?7, dead = ?8, digest = ?10"},
       {&put_resolved_,
        "INSERT INTO resolved (kind, id, spec) VALUES (?1, ?2, ?3) ON CONFLICT (kind, id) DO UPDATE "
        "SET spec = ?3"},
       {&drop_resolved_, "DELETE FROM resolved WHERE kind = ?1 AND id = ?2"},
-      {&put_change_, "INSERT INTO change (seq, kind, id) VALUES (?1, ?2, ?3)"},
+      {&put_change_, "INSERT INTO change (seq, kind, id, urgent) VALUES (?1, ?2, ?3, ?4)"},
       {&drop_change_, "DELETE FROM change WHERE seq = ?1"},
       {&put_meta_,
        "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2"},
@@ -86,6 +92,14 @@ absl::Status Writer::PrepareAll() {
       {&put_audit_,
        "INSERT INTO audit_admin (at_ms, actor, action, kind, id, detail) VALUES (?1, ?2, ?3, ?4, "
        "?5, ?6)"},
+      {&drop_meta_, "DELETE FROM meta WHERE key = ?1"},
+      {&get_cursor_, "SELECT seq FROM cursor WHERE epoch = ?1 AND lane = ?2"},
+      {&put_cursor_,
+       "INSERT INTO cursor (peer_uid, epoch, lane, seq) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (epoch, lane) DO UPDATE "
+       "SET seq = ?4"},
+      {&trim_cursors_,
+       "DELETE FROM cursor WHERE peer_uid = ?1 AND position <= (SELECT position FROM cursor WHERE peer_uid = ?1 "
+       "ORDER BY position DESC LIMIT 1 OFFSET ?2)"},
   };
   for (const auto& [statement, sql] : all) {
     AURORA_ASSIGN_OR_RETURN(*statement, db_.Prepare(sql));
@@ -101,7 +115,6 @@ absl::StatusOr<std::string> Writer::MetaOr(std::string_view key, std::string_vie
 // Before the first change of this start: its dots and feed positions can exist nowhere else,
 // whatever disk or clone this is.
 absl::Status Writer::StartEpoch(uint64_t wall_ms) {
-  AURORA_RETURN_IF_ERROR(Begin());
   AURORA_ASSIGN_OR_RETURN(origin_.node_uid, MetaOr(schema::kMetaNodeUid, options_.fresh_node_uid));
   origin_.epoch = options_.epoch;
   AURORA_ASSIGN_OR_RETURN(const schema::Position head, schema::HeadPosition(db_));
@@ -110,9 +123,7 @@ absl::Status Writer::StartEpoch(uint64_t wall_ms) {
   AURORA_ASSIGN_OR_RETURN(const std::string mark, MetaOr(schema::kMetaHlcMark, "0"));
   clock_.emplace(ParseOr(mark, 0), wall_ms);
   AURORA_RETURN_IF_ERROR(SetMeta(schema::kMetaNodeUid, origin_.node_uid));
-  AURORA_RETURN_IF_ERROR(
-      SetMeta(schema::kMetaEpochs, AppendEpoch(epochs, origin_.epoch, head_ + 1)));
-  return Commit();
+  return SetMeta(schema::kMetaEpochs, AppendEpoch(epochs, origin_.epoch, head_ + 1));
 }
 
 absl::Status Writer::Begin() {
@@ -132,6 +143,8 @@ absl::Status Writer::Commit() {
   tx_.reset();
   committed_head_ = head_;
   committed_mark_ms_ = mark_ms_;
+  committed_counts_ = counts_;
+  steps_.clear();
   return absl::OkStatus();
 }
 
@@ -139,6 +152,14 @@ void Writer::Abandon() {
   tx_.reset();
   head_ = committed_head_;
   mark_ms_ = committed_mark_ms_;
+  counts_ = committed_counts_;
+  for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
+    digests_.Remove(step->kind, step->bucket, step->added);
+    if (step->removed.has_value()) {
+      digests_.Add(step->kind, step->bucket, *step->removed);
+    }
+  }
+  steps_.clear();
 }
 
 absl::Status Writer::Note(absl::Status status) {
@@ -161,9 +182,10 @@ absl::StatusOr<Entry> Writer::Current(std::string_view kind, std::string_view id
 
 absl::StatusOr<WriteResult> Writer::Write(const WriteRequest& request, uint64_t wall_ms) {
   WriteResult result;
-  AURORA_ASSIGN_OR_RETURN(result.entry, Current(request.kind, request.id));
-  Entry& entry = result.entry;
   const replication::Dot dot{origin_, counter_ + 1};
+  AURORA_ASSIGN_OR_RETURN(result.entry,
+                          Current(request.kind, request.id.empty() ? DotId(dot) : request.id));
+  Entry& entry = result.entry;
   const replication::Hlc hlc = clock_->Tick(wall_ms);
   AURORA_ASSIGN_OR_RETURN(const std::optional<replication::Write> write,
                           request.edit(EditContext{entry, dot, hlc, reader_}));
@@ -195,45 +217,40 @@ absl::StatusOr<WriteResult> Writer::Write(const WriteRequest& request, uint64_t 
   AURORA_RETURN_IF_ERROR(Put(entry, std::move(row), std::move(resolved), entry.parked));
   AURORA_RETURN_IF_ERROR(RaiseMark(hlc));
   if (request.audit.has_value()) {
-    AURORA_RETURN_IF_ERROR(Audit(*request.audit, request, wall_ms));
+    AURORA_RETURN_IF_ERROR(Audit(*request.audit, entry, wall_ms));
   }
   result.changed = true;
   result.created = created;
   return result;
 }
 
-absl::Status Writer::Merge(const RemoteRow& remote, uint64_t wall_ms) {
-  absl::StatusOr<Entry> current = Current(remote.kind, remote.id);
-  if (!current.ok()) {
-    return Note(current.status());  // rows before this one are in the transaction: all or none
+// What is known of all rows at once, with `row` in the place of `before`'s.
+RowDigest Writer::Account(const Entry& before, const replication::Row& row, bool parked) {
+  const RowDigest digest = DigestOf(before.id, row);
+  Step step{before.kind, BucketOf(before.id), std::nullopt, digest};
+  if (before.seq != 0) {
+    step.removed = DigestOf(before.id, before.row);
+    digests_.Remove(step.kind, step.bucket, *step.removed);
+    counts_.rows -= 1;
+    counts_.tombstones -= IsTombstone(before.row) ? 1 : 0;
+    counts_.parked -= before.parked.has_value() ? 1 : 0;
+    counts_.conflicts -= before.row.siblings.size() > 1 ? 1 : 0;
   }
-  Entry& entry = *current;
-  for (const replication::Sibling& sibling : remote.row.siblings) {
-    clock_->Observe(sibling.hlc, wall_ms);
-  }
-  AURORA_RETURN_IF_ERROR(RaiseMark(clock_->now()));
-  replication::Row row = replication::Merge(entry.row, remote.row);
-  if (row == entry.row) {
-    return absl::OkStatus();  // nothing new, no change entry: relaying ends here
-  }
-  std::optional<std::string> resolved = entry.resolved;
-  std::optional<std::string> parked;
-  const auto resolve = options_.resolve.find(remote.kind);
-  if (resolve == options_.resolve.end()) {
-    parked = "unknown kind";
-    resolved = LastGood(entry, row.facts);
-  } else if (auto value = resolve->second(remote.kind, remote.id, row); value.ok()) {
-    resolved = *std::move(value);
-  } else {
-    parked = std::string(value.status().message());  // kept and relayed all the same
-    resolved = LastGood(entry, row.facts);
-  }
-  return Put(entry, std::move(row), std::move(resolved), std::move(parked));
+  parked_changed_ |= parked != before.parked.has_value();
+  digests_.Add(step.kind, step.bucket, digest);
+  counts_.rows += 1;
+  counts_.tombstones += IsTombstone(row) ? 1 : 0;
+  counts_.parked += parked ? 1 : 0;
+  counts_.conflicts += row.siblings.size() > 1 ? 1 : 0;
+  steps_.push_back(std::move(step));
+  return digest;
 }
 
 absl::Status Writer::Put(Entry& entry, replication::Row row, std::optional<std::string> resolved,
                          std::optional<std::string> parked) {
   const uint64_t old_seq = entry.seq;
+  const bool same_value = old_seq == 0 ? !resolved.has_value() : entry.resolved == resolved;
+  const RowDigest digest = Account(entry, row, parked.has_value());
   entry.row = std::move(row);
   entry.resolved = std::move(resolved);
   entry.parked = std::move(parked);
@@ -242,8 +259,8 @@ absl::Status Writer::Put(Entry& entry, replication::Row row, std::optional<std::
   if (old_seq != 0) {
     AURORA_RETURN_IF_ERROR(Note(drop_change_.Bind(1, static_cast<int64_t>(old_seq)).Run()));
   }
-  AURORA_RETURN_IF_ERROR(
-      Note(put_change_.Bind(1, seq).BindText(2, entry.kind).BindText(3, entry.id).Run()));
+  put_change_.Bind(1, seq).BindText(2, entry.kind).BindText(3, entry.id).Bind(4, entry.row.Urgent() ? 1 : 0);
+  AURORA_RETURN_IF_ERROR(Note(put_change_.Run()));
   put_row_.BindText(1, entry.kind).BindText(2, entry.id).BindBlob(3, EncodeRow(entry.row));
   put_row_.Bind(4, HlcColumn(entry.row)).Bind(5, seq);
   if (entry.parked.has_value()) {
@@ -251,7 +268,12 @@ absl::Status Writer::Put(Entry& entry, replication::Row row, std::optional<std::
   } else {
     put_row_.BindNull(6);
   }
+  put_row_.Bind(7, static_cast<int64_t>(entry.row.siblings.size())).Bind(8, IsTombstone(entry.row) ? 1 : 0);
+  put_row_.Bind(9, int64_t{BucketOf(entry.id)}).BindBlob(10, DigestBytes(digest));
   AURORA_RETURN_IF_ERROR(Note(put_row_.Run()));
+  if (same_value) {
+    return absl::OkStatus();
+  }
   if (!entry.resolved.has_value()) {
     return Note(drop_resolved_.BindText(1, entry.kind).BindText(2, entry.id).Run());
   }
@@ -269,11 +291,11 @@ absl::Status Writer::RaiseMark(const replication::Hlc& hlc) {
   return SetMeta(schema::kMetaHlcMark, std::to_string(mark_ms_));
 }
 
-absl::Status Writer::Audit(const AuditEntry& entry, const WriteRequest& request, uint64_t wall_ms) {
+absl::Status Writer::Audit(const AuditEntry& audit, const Entry& entry, uint64_t wall_ms) {
   put_audit_.Bind(1, static_cast<int64_t>(wall_ms))
-      .BindText(2, entry.actor)
-      .BindText(3, entry.action);
-  put_audit_.BindText(4, request.kind).BindText(5, request.id).BindText(6, entry.detail);
+      .BindText(2, audit.actor)
+      .BindText(3, audit.action);
+  put_audit_.BindText(4, entry.kind).BindText(5, entry.id).BindText(6, audit.detail);
   return Note(put_audit_.Run());
 }
 

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "controlplane/store/row_codec.h"
 #include "controlplane/store/store.h"
 #include "shared/base/status.h"
 #include "shared/schema/kinds.h"
@@ -77,6 +78,18 @@ inline absl::StatusOr<WriteResult> Submit(Store& store, WriteRequest request) {
   std::promise<absl::StatusOr<WriteResult>> answer;
   store.Submit(std::move(request),
                [&](absl::StatusOr<WriteResult> r) { answer.set_value(std::move(r)); });
+  return answer.get_future().get();
+}
+
+inline WireRow Wire(std::string kind, std::string id, const replication::Row& row) {
+  return {std::move(kind), std::move(id), EncodeRow(row)};
+}
+
+inline absl::StatusOr<MergeResult> Merge(Store& store, std::vector<WireRow> rows,
+                                         std::optional<FeedRange> range = std::nullopt) {
+  std::promise<absl::StatusOr<MergeResult>> answer;
+  store.Merge(std::move(rows), "peer", range,
+              [&](absl::StatusOr<MergeResult> r) { answer.set_value(std::move(r)); });
   return answer.get_future().get();
 }
 

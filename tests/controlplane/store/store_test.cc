@@ -121,7 +121,7 @@ TEST_CASE("a merge that brings nothing writes no change entry and an unreadable 
   REQUIRE(Submit(store, Put("a", "1")).ok());
   const replication::Row mine = Submit(store, Put("a", "2"))->entry.row;
   const auto merge = [&](std::string kind, replication::Row row) {
-    return Wait([&](auto done) { store.Merge({{std::move(kind), "a", std::move(row)}}, done); });
+    return Merge(store, {Wire(std::move(kind), "a", row)}).status();
   };
   REQUIRE(merge("Alias", mine).ok());
   CHECK(store.head().seq == 2);
