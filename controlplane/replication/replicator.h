@@ -202,8 +202,8 @@ class Replicator {
   uint64_t admit_seq() const { return admit_seq_; }
   // admission() allows it, and the data plane is up and has applied admit_seq() (once true, always).
   bool may_admit() const { return may_admit_; }
-  // The latest time at which we had all that some caught-up peer had; `now` for the only member. Never() - i.e. no
-  // time yet - is nullopt.
+  // The latest time at which we heard of a caught-up peer and had all that it had; `now` for the only member; nothing:
+  // not in this life.
   std::optional<Instant> last_synced(Instant now) const;
 
   // `seq`, `urgent`: the row's place in our feed and its lane as they are NOW, not when it was written [A11].
@@ -218,23 +218,34 @@ class Replicator {
 
  private:
   friend class PeerSession;
-  // In whose name a token was given out.
+  // In whose name a token was given out. An answer for a stream that is gone reaches nobody.
   struct Pending {
     enum class Kind : uint8_t { kOpen, kFeed, kCommit, kDigest, kRows };
     Kind kind = Kind::kOpen;
     std::string uid;
+    uint64_t serial = 0;  // of the stream
+    Lane lane = Lane::kBulk;
+    std::optional<FeedRange> range;
   };
 
-  PeerSession* Find(std::string_view uid);
-  uint64_t Token(Pending::Kind kind, std::string_view uid);
-  PeerSession* Take(uint64_t token, Pending::Kind kind);
-  void Drop(std::string_view uid);
-  void CloseOf(std::string_view uid, CloseReason reason, std::string message, Outbox& out);
+  uint64_t epoch() const { return history_.back().epoch; }
+  PeerSession* Find(std::string_view uid) const;
+  uint64_t Token(Pending::Kind kind, const PeerSession& peer, Lane lane = Lane::kBulk,
+                 std::optional<FeedRange> range = std::nullopt);
+  std::optional<Pending> Take(uint64_t token, Pending::Kind kind);
+  PeerSession* Asker(const Pending& pending) const;
+  void Drop(Instant now, std::string_view uid);
+  void CloseOf(Instant now, std::string uid, CloseReason reason, std::string message, Outbox& out);
+  void RaiseHead(uint64_t head);
   void Learn(const std::vector<Member>& members, Outbox& out);
   void NoteRolledBack(uint64_t epoch, std::string_view by, Outbox& out);
+  // After every input: admission, then what each stream can send now.
+  void Settle(Instant now, Outbox& out);
   void Review(Instant now, Outbox& out);
+  void Admit(Instant now, Admission admission, Outbox& out);
+  bool SyncedWithAll() const;
+  bool Alone() const;
   void BeginRound(Instant now, Outbox& out);
-  void StateChanged(Instant now, Outbox& out);
   uint64_t AppliedSeq() const;
   Duration Jitter(Duration d);
 
@@ -242,7 +253,6 @@ class Replicator {
   Rng rng_;
   const std::string cluster_id_;
   const Member self_;
-  const Instant started_;
   std::vector<FeedEpoch> history_;
   bool restored_ = false;
   bool rolled_back_ = false;
@@ -259,6 +269,7 @@ class Replicator {
   std::map<std::string, std::unique_ptr<PeerSession>, std::less<>> peers_;
   std::map<uint64_t, Pending> pending_;
   uint64_t next_token_ = 1;
+  uint64_t next_serial_ = 1;
 
   bool caught_up_ = false;
   Admission admission_ = Admission::kWaiting;
