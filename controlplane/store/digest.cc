@@ -8,9 +8,11 @@ namespace {
 constexpr std::string_view kFormat = "aurora row digest 1";
 
 void PutNumber(uint64_t value, std::string& out) {
-  for (int shift = 0; shift < 64; shift += 8) {
-    out.push_back(static_cast<char>((value >> shift) & 0xff));
+  char bytes[8];
+  for (size_t i = 0; i < sizeof bytes; ++i) {
+    bytes[i] = static_cast<char>((value >> (8 * i)) & 0xff);
   }
+  out.append(bytes, sizeof bytes);
 }
 
 // The length first, so that no two lists of fields spell the same bytes.

@@ -1,6 +1,6 @@
 // Digests of rows, for anti-entropy: equal rows have equal digests on every node.
-// Source: replication.md section 2 (anti-entropy). A row's digest is the first 16 bytes of SHA-256 over its id, version
-// vector, sibling dots and facts in one fixed encoding (digest.cc): what decides a merge; the specs follow from the dots.
+// Source: replication.md section 2 (anti-entropy). A row's digest is the first 16 bytes of SHA-256 over id, version
+// vector, sibling dots and facts in one fixed encoding (digest.cc): what decides a merge; specs follow from the dots.
 // A set's digest is its rows' digests added up as two 64-bit words, so one row's change costs one row's hash and the
 // order does not show; it finds accidents, it is no proof against somebody who makes rows to collide. Thread: values.
 // Bounds: kBuckets per kind, 24 bytes each. Always: adding a row and taking it away again leaves the tree as it was.

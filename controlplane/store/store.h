@@ -108,8 +108,8 @@ class Store {
   Store& operator=(const Store&) = delete;
 
   void Submit(WriteRequest request, WriteCallback done);
-  // All rows and the cursor of `range` (of the feed of `peer_uid`) are one transaction; a row that brings nothing writes
-  // nothing, the cursor moves all the same [A10]. InvalidArgument: a row does not decode, and nothing was merged.
+  // All rows and the cursor of `range` (of the feed of `peer_uid`) are one transaction; a row that brings nothing
+  // writes nothing, the cursor moves all the same [A10]. InvalidArgument: a row does not decode, nothing was merged.
   // Merges of the BULK lane and without a range wait behind everything else, at most kBulkRowsPerCommit rows (or one
   // batch) a commit, so that writes and revocations do not wait for them.
   void Merge(std::vector<WireRow> rows, std::string peer_uid, std::optional<FeedRange> range, MergeCallback done);

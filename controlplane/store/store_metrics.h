@@ -1,6 +1,6 @@
-// StoreMetrics: what the store thread counts of its own work.
-// Source: operations contract §3.2. Thread: written by the store thread alone, read by whoever scrapes. Units: seconds.
-// Errors: none. Invariant: a batch of writes is one `write`, with its fsync; a read is one `read`.
+// StoreMetrics: what the store thread counts of its own work. Source: operations contract §3.2. Thread: written by the
+// store thread alone, read by whoever scrapes. Units: seconds. Errors: none. Invariant: a batch of writes is one
+// `write`, with its fsync; a read is one `read`.
 #pragma once
 
 #include "shared/metrics/metrics.h"

@@ -1,10 +1,10 @@
 // Writer: what one transaction on aurora.db does: rows, values in force, change feed, cursors, digests, clock mark,
 // events. Source: replication.md section 1 (disk). Thread: one (the store's; a simulator's own). The program goes
-// through Store. Use: Begin, any number of Write/Merge/OpenFeed/AppendEvent/SetMeta, Commit or Abandon. Errors: a refused edit
-// has written nothing and the transaction goes on; after a failed statement failure() is set and
-// the transaction can only be abandoned. Invariants: the head, the mark, the digests and
-// the counts in memory follow the disk (an abandoned transaction gives them back); a dot's counter is never given out twice, also
-// after an abandoned transaction.
+// through Store. Use: Begin, any number of Write/Merge/OpenFeed/AppendEvent/SetMeta, Commit or Abandon. Errors: a
+// refused edit has written nothing and the transaction goes on; after a failed statement failure() is set and the
+// transaction can only be abandoned. Invariants: the head, the mark, the digests and the counts in memory follow the
+// disk (an abandoned transaction gives them back); a dot's counter is never given out twice, also after an abandoned
+// transaction.
 #pragma once
 
 #include <memory>
