@@ -36,8 +36,8 @@ std::string GrpcTarget(const std::string& address) {
 
 std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address, const ControlTls& tls) {
   grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(static_cast<int>(kFrameBytesMax));
-  arguments.SetMaxSendMessageSize(static_cast<int>(kFrameBytesMax));
+  arguments.SetMaxReceiveMessageSize(static_cast<int>(kMessageBytesMax));
+  arguments.SetMaxSendMessageSize(static_cast<int>(kMessageBytesMax));
   // A channel of its own: no backoff or connection of an earlier dial.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectMs);
@@ -46,14 +46,33 @@ std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address, const Con
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kPingEveryMs);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingWaitsMs);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  // What a peer may send unread: fixed, or gRPC lets it grow with the bandwidth.
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+  arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kStreamWindow);
   return grpc::CreateCustomChannel(GrpcTarget(address), tls.client(), arguments);
+}
+
+using Stub = v1::SyncService::Stub;
+
+void OpenOn(Stub& stub, grpc::ClientContext* context,
+            grpc::ClientBidiReactor<v1::ControlRequest, v1::ControlResponse>* call) {
+  stub.async()->Control(context, call);
+}
+
+void OpenOn(Stub& stub, grpc::ClientContext* context,
+            grpc::ClientBidiReactor<v1::ReplicateRequest, v1::ReplicateResponse>* call) {
+  stub.async()->Replicate(context, call);
 }
 
 }  // namespace
 
 // The calls under way, for the destructor to cancel and to wait for; and those that are over. These hold a channel, and
 // the last channel to go joins gRPC's callback threads: it must not go on one of them, so the loop buries.
-struct ControlClient::Calls : std::enable_shared_from_this<Calls> {
+template <class F>
+struct StreamClient<F>::Calls : std::enable_shared_from_this<typename StreamClient<F>::Calls> {
+  using Stream = BasicStream<F>;
+  using Wire = BasicWire<F>;
+
   explicit Calls(uv::Mailbox& box) : mailbox(box) {}
 
   bool WaitNone(std::unique_lock<std::mutex>& lock, Duration limit) {
@@ -66,7 +85,7 @@ struct ControlClient::Calls : std::enable_shared_from_this<Calls> {
     over.push_back(std::move(call));
     if (over.size() == 1) {
       // Closed: the client's destructor does it.
-      (void)mailbox.Post([self = shared_from_this()] { self->Bury(); });
+      (void)mailbox.Post([self = this->shared_from_this()] { self->Bury(); });
     }
     streams.erase(stream);
     changed.notify_all();
@@ -89,30 +108,34 @@ struct ControlClient::Calls : std::enable_shared_from_this<Calls> {
 
 namespace {
 
-class ClientCall final : public grpc::ClientBidiReactor<v1::ControlRequest, v1::ControlResponse>, public Wire {
+template <class F>
+class ClientCall final : public grpc::ClientBidiReactor<typename F::Request, typename F::Response>,
+                         public BasicWire<F> {
  public:
+  using Stream = BasicStream<F>;
+  using Wire = BasicWire<F>;
   using Over = std::function<void(const std::shared_ptr<Stream>&, std::unique_ptr<Wire>)>;
   ClientCall(std::shared_ptr<grpc::Channel> channel, std::shared_ptr<Stream> stream, Over over)
       : stub_(v1::SyncService::NewStub(std::move(channel))), stream_(std::move(stream)), over_(std::move(over)) {}
 
   void Begin() {
-    stub_->async()->Control(&context_, this);
-    AddHold();  // operations come from the loop too; End lets go
-    StartCall();
+    OpenOn(*stub_, &context_, this);
+    this->AddHold();  // operations come from the loop too; End lets go
+    this->StartCall();
     stream_->Start(this);
   }
 
-  void Read() override { StartRead(&response_); }
-  void Write(v1::ControlFrame frame) override {
+  void Read() override { this->StartRead(&response_); }
+  void Write(typename F::Frame frame) override {
     *request_.mutable_frame() = std::move(frame);
-    StartWrite(&request_);
+    this->StartWrite(&request_);
   }
   bool Drains() const override { return true; }
   void End(bool writing) override {
     if (!writing) {
-      StartWritesDone();
+      this->StartWritesDone();
     }
-    RemoveHold();
+    this->RemoveHold();
   }
   void Cancel() override { context_.TryCancel(); }
 
@@ -128,28 +151,30 @@ class ClientCall final : public grpc::ClientBidiReactor<v1::ControlRequest, v1::
   }
 
  private:
-  const std::unique_ptr<v1::SyncService::Stub> stub_;
+  const std::unique_ptr<Stub> stub_;
   const std::shared_ptr<Stream> stream_;
   Over over_;
   grpc::ClientContext context_;
-  v1::ControlRequest request_;
-  v1::ControlResponse response_;
+  typename F::Request request_;
+  typename F::Response response_;
 };
 
 }  // namespace
 
-ControlClient::ControlClient(uv::Mailbox& mailbox, std::shared_ptr<const ControlTls> tls)
+template <class F>
+StreamClient<F>::StreamClient(uv::Mailbox& mailbox, std::shared_ptr<const ControlTls> tls)
     : mailbox_(mailbox), tls_(std::move(tls)), calls_(std::make_shared<Calls>(mailbox)) {}
 
-ControlClient::~ControlClient() {
-  std::set<std::shared_ptr<Stream>> left;
+template <class F>
+StreamClient<F>::~StreamClient() {
+  std::set<std::shared_ptr<BasicStream<F>>> left;
   {
     std::unique_lock lock(calls_->mu);
-    if (!calls_->WaitNone(lock, kGrace)) {
+    if (!calls_->WaitNone(lock, kClientGrace)) {
       left = calls_->streams;
     }
   }
-  for (const std::shared_ptr<Stream>& stream : left) {
+  for (const auto& stream : left) {
     stream->Abort();
   }
   {
@@ -159,19 +184,23 @@ ControlClient::~ControlClient() {
   calls_->Bury();
 }
 
-std::shared_ptr<PeerLink> ControlClient::Dial(const std::string& address, LinkListener* listener) {
-  auto stream = std::make_shared<Stream>(mailbox_, address, nullptr);
+template <class F>
+std::shared_ptr<BasicLink<F>> StreamClient<F>::Dial(const std::string& address, BasicListener<F>* listener) {
+  auto stream = std::make_shared<BasicStream<F>>(mailbox_, address, nullptr);
   stream->SetListener(listener);
   {
     const std::lock_guard lock(calls_->mu);
     calls_->streams.insert(stream);
   }
-  auto* call = new ClientCall(OpenChannel(address, *tls_), stream,
-                              [calls = calls_](const std::shared_ptr<Stream>& over, std::unique_ptr<Wire> gone) {
+  auto* call = new ClientCall<F>(OpenChannel(address, *tls_), stream,
+                              [calls = calls_](const auto& over, std::unique_ptr<BasicWire<F>> gone) {
                                 calls->Over(over, std::move(gone));
                               });
   call->Begin();
   return stream;
 }
+
+template class StreamClient<ControlFrames>;
+template class StreamClient<ReplicateFrames>;
 
 }  // namespace aurora::peers

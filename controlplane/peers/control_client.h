@@ -1,4 +1,4 @@
-// ControlClient: dials Control streams, each on a channel of its own. Source: proto/aurora/v1/sync.proto.
+// StreamClient: dials Control or Replicate streams, each on a channel of its own. Source: proto/aurora/v1/sync.proto.
 // Thread: the control loop's; calls run on gRPC's own and reach the link's listener through the mailbox. Bounds: 1 MiB
 // a message, pings every 10 s that wait 5 s. Errors: whatever fails is the link's OnClosed. Always: a dial tries once
 // (who dials again, and when, is Mesh); environment proxies are not used.
@@ -13,16 +13,18 @@
 
 namespace aurora::peers {
 
-class ControlClient {
+inline constexpr Duration kClientGrace = Duration::Millis(300);
+
+template <class F>
+class StreamClient {
  public:
   // The mailbox outlives the client.
-  ControlClient(uv::Mailbox& mailbox, std::shared_ptr<const ControlTls> tls);
-  // What has not ended after kGrace is cancelled; waits until no call is left.
-  ~ControlClient();
-  static constexpr Duration kGrace = Duration::Millis(300);
+  StreamClient(uv::Mailbox& mailbox, std::shared_ptr<const ControlTls> tls);
+  // What has not ended after kClientGrace is cancelled; waits until no call is left.
+  ~StreamClient();
 
   // `address`: "host:port", numeric or a name. Nothing is called back before this returns.
-  std::shared_ptr<PeerLink> Dial(const std::string& address, LinkListener* listener);
+  std::shared_ptr<BasicLink<F>> Dial(const std::string& address, BasicListener<F>* listener);
 
  private:
   struct Calls;
@@ -30,5 +32,8 @@ class ControlClient {
   const std::shared_ptr<const ControlTls> tls_;
   const std::shared_ptr<Calls> calls_;
 };
+
+extern template class StreamClient<ControlFrames>;
+extern template class StreamClient<ReplicateFrames>;
 
 }  // namespace aurora::peers

@@ -40,6 +40,24 @@ std::string CheckHello(const v1::Hello& hello) {
   return "";
 }
 
+std::string CheckHello(const v1::ReplicateHello& hello) {
+  if (hello.node_id().empty() || hello.node_id().size() > kIdMax || !Uid(hello.node_uid())) {
+    return "ReplicateHello names no node";
+  }
+  if (hello.cluster_id().size() > kTextMax || hello.dialled_node_uid().size() > kTextMax) {
+    return "a field of ReplicateHello is longer than 512 bytes";
+  }
+  if (hello.history_size() == 0 || hello.members_size() > kRosterMax) {
+    return "ReplicateHello lists no epoch or more than 256 members";
+  }
+  for (const v1::Member& member : hello.members()) {
+    if (!Uid(member.node_uid()) || member.node_id().size() > kIdMax) {
+      return "ReplicateHello.members holds an entry that names no node";
+    }
+  }
+  return "";
+}
+
 std::string CheckHeartbeat(const v1::Heartbeat& heartbeat) {
   if (heartbeat.roster_size() > kRosterMax || heartbeat.founding().proposal().founders_size() > kFoundersMax ||
       heartbeat.gossip_key_fingerprints_size() > kKeysMax || heartbeat.removed_size() > kRosterMax) {
@@ -78,6 +96,14 @@ std::string CheckFrame(const v1::ControlFrame& frame, bool first) {
       break;  // a kind of a later version: for those who know it
   }
   return first ? "the first frame is not a Hello" : "";
+}
+
+// Of the other frames the replication core checks what they hold.
+std::string CheckFrame(const v1::ReplicateFrame& frame, bool first) {
+  if (frame.has_hello()) {
+    return first ? CheckHello(frame.hello()) : "a second Hello";
+  }
+  return first && !frame.has_bye() ? "the first frame is not a Hello" : "";
 }
 
 }  // namespace aurora::peers

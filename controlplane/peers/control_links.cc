@@ -11,17 +11,11 @@
 namespace aurora::peers {
 namespace {
 
-constexpr size_t kMailboxTasks = 4096;  // a stream posts at most two
 constexpr size_t kPeersRemembered = 64;
 // gRPC 1.51's callback threads sleep 0.1 s at a time after a second without an event; then every frame would wait.
 constexpr Duration kPulse = Duration::Millis(400);
-constexpr Duration kParting = Duration::Seconds(1);  // for a Bye to get out
 constexpr int64_t kIntervalDefaultMs = 30'000;
 constexpr int64_t kIntervalMaxMs = 3'600'000;
-
-Instant Now() {
-  return uv::Loop::Now();
-}
 
 int64_t UnixMillis() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -38,45 +32,14 @@ std::string News(v1::Heartbeat heartbeat) {
 
 }  // namespace
 
-struct Links::Entry final : LinkListener {
-  Entry(Links& owner, LinkId link_id) : links(owner), id(link_id) {}
-  void OnHello(const v1::Hello& hello_frame) override { links.OnHello(*this, hello_frame); }
-  void OnFrame(const v1::ControlFrame& frame) override { links.OnFrame(*this, frame); }
-  void OnClosed(const Closure& closure) override { links.OnClosed(*this, closure); }
-
-  Links& links;
-  const LinkId id;
-  std::shared_ptr<PeerLink> link;
-  std::string target;  // of a dial
-  bool outbound = false;
-  bool closing = false;
-  Instant abort_at = Instant::Never();
-  std::shared_ptr<const v1::Hello> hello;
-  std::string uid;  // once it is up
-};
-
 Links::Links(uv::Loop& loop, LinksOptions options, LinksCallbacks callbacks)
-    : options_(std::move(options)),
+    : LinkDriver(loop, options.mesh, options.seed, options.tls),
+      options_(std::move(options)),
       callbacks_(std::move(callbacks)),
-      mailbox_(loop, kMailboxTasks),
-      timer_(loop, [this] { OnTimer(); }),
       heartbeat_timer_(loop, [this] { OnHeartbeatTimer(); }),
-      pulse_timer_(loop, [this] { OnPulse(); }),
-      mesh_(options_.mesh, options_.seed),
-      client_(std::make_unique<ControlClient>(mailbox_, options_.tls)) {
+      pulse_timer_(loop, [this] { OnPulse(); }) {
   heartbeat_timer_.StartRepeating(options_.heartbeat_interval);
   pulse_timer_.StartRepeating(kPulse);
-}
-
-Links::~Links() {
-  // No callback any more: who is told would be half destroyed.
-  mailbox_.Close();
-  for (const auto& [id, entry] : entries_) {
-    if (!entry->closing) {
-      entry->link->Close(ByeReason::kShutdown, "shutting down");
-    }
-  }
-  client_.reset();
 }
 
 void Links::SetTargets(const std::vector<Target>& targets) {
@@ -96,11 +59,9 @@ void Links::DialNow(std::string_view node_id) {
 }
 
 void Links::Close(std::string_view uid, ByeReason reason, std::string_view message) {
-  MeshActions actions;
-  if (const LinkId id = mesh_.Find(uid); id != 0) {
-    mesh_.Close(Now(), id, reason, message, actions);
+  if (Entry* entry = UpEntry(uid); entry != nullptr) {
+    CloseEntry(*entry, reason, message);
   }
-  Apply(std::move(actions));
 }
 
 void Links::Shutdown(ByeReason reason, std::string_view message) {
@@ -141,8 +102,8 @@ void Links::OnHeartbeatTimer() {
   }
   ++sequence_;
   for (const auto& [uid, peer] : peers_) {
-    if (const auto entry = entries_.find(mesh_.Find(uid)); entry != entries_.end()) {
-      SendHeartbeat(*entry->second);
+    if (Entry* entry = UpEntry(uid); entry != nullptr) {
+      SendHeartbeat(*entry);
     }
   }
   Arm();
@@ -163,25 +124,20 @@ void Links::SendHeartbeat(Entry& entry) {
   *frame.mutable_heartbeat() = *heartbeat_;
   frame.mutable_heartbeat()->set_sequence(sequence_);
   frame.mutable_heartbeat()->set_wall_unix_ms(UnixMillis());
-  SendOn(entry, frame);
+  SendFrame(entry, std::move(frame));
 }
 
-bool Links::SendOn(Entry& entry, const v1::ControlFrame& frame) {
-  if (entry.closing) {
-    return false;
-  }
-  const Sent sent = entry.link->Send(frame);
+bool Links::SendFrame(Entry& entry, v1::ControlFrame frame) {
+  const Sent sent = SendOn(entry, std::move(frame));
   if (sent == Sent::kFull) {
-    MeshActions actions;
-    mesh_.Close(Now(), entry.id, ByeReason::kSlow, "does not read what is sent to it", actions);
-    Apply(std::move(actions));
+    CloseEntry(entry, ByeReason::kSlow, "does not read what is sent to it");
   }
   return sent == Sent::kQueued;
 }
 
 bool Links::Send(std::string_view uid, const v1::ControlFrame& frame) {
-  const auto entry = entries_.find(mesh_.Find(uid));
-  return entry != entries_.end() && SendOn(*entry->second, frame);
+  Entry* entry = UpEntry(uid);
+  return entry != nullptr && SendFrame(*entry, frame);
 }
 
 void Links::SendAll(const v1::ControlFrame& frame) {
@@ -196,32 +152,17 @@ void Links::SendAll(const v1::ControlFrame& frame) {
 
 // ---- streams
 
-Links::Entry& Links::Add(LinkId id) {
-  auto& entry = entries_[id];
-  entry = std::make_unique<Entry>(*this, id);
-  return *entry;
-}
-
-void Links::OnAccepted(std::shared_ptr<PeerLink> link) {
-  MeshActions actions;
-  const LinkId id = mesh_.Accept(Now(), actions);
-  Entry& entry = Add(id);
-  link->SetListener(&entry);
-  entry.link = std::move(link);
-  Apply(std::move(actions));
-}
-
-void Links::SendHello(Entry& entry) {
+void Links::Greet(Entry& entry) {
   v1::ControlFrame frame;
   v1::Hello& hello = *frame.mutable_hello();
   callbacks_.hello(hello);
   hello.set_wall_unix_ms(UnixMillis());
   hello.set_heartbeat_interval_ms(static_cast<uint32_t>(options_.heartbeat_interval.millis()));
   hello.set_dialled_node_id(entry.target);
-  SendOn(entry, frame);
+  SendFrame(entry, std::move(frame));
 }
 
-Admission Links::Judge(const Entry& entry, const v1::Hello& hello) {
+Admission Links::Admit(const Entry& entry, const v1::Hello& hello) {
   if (!entry.outbound && !hello.dialled_node_id().empty() && hello.dialled_node_id() != options_.mesh.node_id) {
     return {ByeReason::kWrongNode,
             "dialled " + hello.dialled_node_id() + ", this is " + options_.mesh.node_id, ""};
@@ -236,30 +177,25 @@ Admission Links::Judge(const Entry& entry, const v1::Hello& hello) {
   return admission;
 }
 
-void Links::OnHello(Entry& entry, const v1::Hello& hello) {
-  if (entry.closing) {
-    return;
-  }
-  entry.hello = std::make_shared<v1::Hello>(hello);
-  const Admission admission = Judge(entry, hello);
+Links::Judgement Links::Judge(Entry& entry, const v1::Hello& hello) {
+  Admission admission = Admit(entry, hello);
   const int64_t claimed =
       hello.heartbeat_interval_ms() == 0 ? kIntervalDefaultMs : int64_t{hello.heartbeat_interval_ms()};
-  MeshPeer peer;
-  peer.uid = hello.node_uid();
-  peer.node_id = hello.node_id();
-  peer.epoch = hello.epoch();
   const Duration interval =
       std::max(options_.heartbeat_interval, Duration::Millis(std::min(claimed, kIntervalMaxMs)));
-  peer.idle = interval * 3 + options_.idle_slack;
-  MeshActions actions;
-  mesh_.OnHello(Now(), entry.id, peer, {admission.reason, admission.message}, actions);
-  Apply(std::move(actions));
+  Judgement judgement;
+  judgement.peer.uid = hello.node_uid();
+  judgement.peer.node_id = hello.node_id();
+  judgement.peer.epoch = hello.epoch();
+  judgement.peer.idle = interval * 3 + options_.idle_slack;
+  judgement.verdict = {admission.reason, std::move(admission.message)};
+  return judgement;
 }
 
-void Links::OnFrame(Entry& entry, const v1::ControlFrame& frame) {
+void Links::Received(Entry& entry, v1::ControlFrame& frame) {
   const auto peer = peers_.find(entry.uid);
   const bool known = frame.frame_case() != v1::ControlFrame::FRAME_NOT_SET;
-  if (entry.closing || peer == peers_.end() || !known) {
+  if (peer == peers_.end() || !known) {
     return;
   }
   mesh_.Touch(Now(), entry.id);
@@ -271,25 +207,8 @@ void Links::OnFrame(Entry& entry, const v1::ControlFrame& frame) {
   callbacks_.frame(peer->second, frame);
 }
 
-void Links::OnClosed(Entry& entry, const Closure& closure) {
-  const LinkId id = entry.id;
-  // The mesh knows it no more when it was ours to close.
-  const bool news = !entry.closing;
-  entry.closing = true;
-  if (news && closure.reason != ByeReason::kNone && IsRefusal(closure.reason)) {
-    TellRefusal(entry, closure.by_peer, closure.reason, closure.message);
-  }
-  if (news && entry.outbound && entry.uid.empty()) {
-    NoteFailure(entry, closure.reason, closure.message);
-  }
-  MeshActions actions;
-  mesh_.OnClosed(Now(), id, closure.reason, closure.message, actions);
-  entries_.erase(id);
-  Apply(std::move(actions));
-}
-
 // One line when it begins to fail and when it fails in another way, not one per dial.
-void Links::NoteFailure(const Entry& entry, ByeReason reason, std::string_view message) {
+void Links::DialFailed(const Entry& entry, ByeReason reason, std::string_view message) {
   // Two that dial at once: not a failure. The other stream is up or about to be.
   if (reason == ByeReason::kSupersededStream) {
     return;
@@ -318,7 +237,7 @@ std::vector<DialFailure> Links::Failures() const {
   return all;
 }
 
-void Links::TellRefusal(const Entry& entry, bool by_peer, ByeReason reason, std::string_view message) {
+void Links::Refused(const Entry& entry, bool by_peer, ByeReason reason, std::string_view message) {
   Refusal refusal;
   refusal.node_id = entry.hello != nullptr ? entry.hello->node_id() : entry.target;
   refusal.uid = entry.hello != nullptr ? entry.hello->node_uid() : "";
@@ -334,77 +253,9 @@ void Links::TellRefusal(const Entry& entry, bool by_peer, ByeReason reason, std:
   callbacks_.refused(refusal);
 }
 
-// ---- what the mesh decides
+// ---- up and down
 
-// A callback may come back in here: what it causes is done after what caused it.
-void Links::Apply(MeshActions actions) {
-  todo_.insert(todo_.end(), std::make_move_iterator(actions.begin()), std::make_move_iterator(actions.end()));
-  if (applying_) {
-    return;
-  }
-  applying_ = true;
-  while (!todo_.empty()) {
-    const MeshAction action = std::move(todo_.front());
-    todo_.pop_front();
-    Do(action);
-  }
-  applying_ = false;
-  Arm();
-}
-
-void Links::Do(const MeshAction& action) {
-  switch (action.kind) {
-    case MeshAction::Kind::kDial:
-      DoDial(action);
-      break;
-    case MeshAction::Kind::kClose:
-      DoClose(action);
-      break;
-    case MeshAction::Kind::kUp:
-      DoUp(action);
-      break;
-    case MeshAction::Kind::kDown:
-      DoDown(action);
-      break;
-  }
-}
-
-void Links::DoDial(const MeshAction& action) {
-  Entry& entry = Add(action.link);
-  entry.outbound = true;
-  entry.target = action.node_id;
-  entry.link = client_->Dial(action.address, &entry);
-  SendHello(entry);
-}
-
-void Links::DoClose(const MeshAction& action) {
-  const auto found = entries_.find(action.link);
-  if (found == entries_.end() || found->second->closing) {
-    return;
-  }
-  Entry& entry = *found->second;
-  entry.closing = true;
-  entry.abort_at = Now() + kParting;
-  entry.link->Close(action.reason, action.message);
-  if (action.reason == ByeReason::kNone) {
-    entry.link->Abort();
-  }
-  if (IsRefusal(action.reason)) {
-    TellRefusal(entry, false, action.reason, action.message);
-  }
-  const bool given_up = action.reason == ByeReason::kNone || IsRefusal(action.reason);
-  if (entry.outbound && entry.uid.empty() && given_up) {
-    NoteFailure(entry, action.reason, action.message);
-  }
-}
-
-void Links::DoUp(const MeshAction& action) {
-  const auto found = entries_.find(action.link);
-  if (found == entries_.end() || found->second->closing) {
-    return;
-  }
-  Entry& entry = *found->second;
-  entry.uid = action.uid;
+void Links::IsUp(Entry& entry, const MeshAction& action) {
   failures_.erase(action.node_id);
   const bool inserted = !peers_.contains(action.uid);
   PeerState& peer = peers_[action.uid];
@@ -423,16 +274,13 @@ void Links::DoUp(const MeshAction& action) {
   if (inserted) {
     ForgetOldest();
   }
-  if (!entry.outbound) {
-    SendHello(entry);
-  }
   if (heartbeat_ != nullptr) {
     SendHeartbeat(entry);
   }
   callbacks_.up(peer);
 }
 
-void Links::DoDown(const MeshAction& action) {
+void Links::IsDown(const MeshAction& action) {
   const auto found = peers_.find(action.uid);
   // Up again already by what came after in the same turn.
   if (found == peers_.end() || !found->second.up || mesh_.Find(action.uid) != 0) {
@@ -460,29 +308,6 @@ void Links::ForgetOldest() {
   if (oldest != peers_.end()) {
     peers_.erase(oldest);
   }
-}
-
-// ---- time
-
-void Links::OnTimer() {
-  const Instant now = Now();
-  for (const auto& [id, entry] : entries_) {
-    if (entry->abort_at <= now) {
-      entry->abort_at = Instant::Never();
-      entry->link->Abort();
-    }
-  }
-  MeshActions actions;
-  mesh_.Tick(now, actions);
-  Apply(std::move(actions));
-}
-
-void Links::Arm() {
-  Instant next = mesh_.NextDeadline();
-  for (const auto& [id, entry] : entries_) {
-    next = std::min(next, entry->abort_at);
-  }
-  timer_.StartAt(next);
 }
 
 }  // namespace aurora::peers

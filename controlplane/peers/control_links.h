@@ -9,7 +9,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -17,13 +16,11 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
-#include "controlplane/peers/control_client.h"
+#include "controlplane/peers/control_driver.h"
 #include "controlplane/peers/control_link.h"
 #include "controlplane/peers/control_mesh.h"
-#include "controlplane/peers/control_server.h"
 #include "controlplane/peers/control_tls.h"
 #include "shared/uv/loop.h"
-#include "shared/uv/mailbox.h"
 #include "shared/uv/timer.h"
 
 namespace aurora::v1 {
@@ -96,12 +93,9 @@ struct LinksOptions {
   std::shared_ptr<const ControlTls> tls;
 };
 
-class Links final : public StreamAcceptor {
+class Links final : public LinkDriver<ControlFrames> {
  public:
   Links(uv::Loop& loop, LinksOptions options, LinksCallbacks callbacks);
-  ~Links() override;
-  Links(const Links&) = delete;
-  Links& operator=(const Links&) = delete;
 
   // Persisted roster and those whom gossip sees alive; 15 count, those that were targets before or are linked first.
   // Who is missing here keeps a stream that is up.
@@ -128,51 +122,31 @@ class Links final : public StreamAcceptor {
   // Streams whose end has not been seen yet, closing ones included.
   size_t stream_count() const { return entries_.size(); }
 
-  void OnAccepted(std::shared_ptr<PeerLink> link) override;
-  uv::Mailbox& mailbox() override { return mailbox_; }
-
  private:
-  struct Entry;
+  void Greet(Entry& entry) override;
+  Judgement Judge(Entry& entry, const v1::Hello& hello) override;
+  void Received(Entry& entry, v1::ControlFrame& frame) override;
+  void IsUp(Entry& entry, const MeshAction& action) override;
+  void IsDown(const MeshAction& action) override;
+  void Refused(const Entry& entry, bool by_peer, ByeReason reason, std::string_view message) override;
+  void DialFailed(const Entry& entry, ByeReason reason, std::string_view message) override;
 
-  void OnHello(Entry& entry, const v1::Hello& hello);
-  void OnFrame(Entry& entry, const v1::ControlFrame& frame);
-  void OnClosed(Entry& entry, const Closure& closure);
-
-  Entry& Add(LinkId id);
-  void SendHello(Entry& entry);
+  Admission Admit(const Entry& entry, const v1::Hello& hello);
   void SendHeartbeat(Entry& entry);
-  bool SendOn(Entry& entry, const v1::ControlFrame& frame);
-  Admission Judge(const Entry& entry, const v1::Hello& hello);
-  void Apply(MeshActions actions);
-  void Do(const MeshAction& action);
-  void DoDial(const MeshAction& action);
-  void DoClose(const MeshAction& action);
-  void DoUp(const MeshAction& action);
-  void DoDown(const MeshAction& action);
-  void TellRefusal(const Entry& entry, bool by_peer, ByeReason reason, std::string_view message);
-  void NoteFailure(const Entry& entry, ByeReason reason, std::string_view message);
+  bool SendFrame(Entry& entry, v1::ControlFrame frame);
   void ForgetOldest();
-  void OnTimer();
   void OnHeartbeatTimer();
   void OnPulse();
-  void Arm();
 
   LinksOptions options_;
   LinksCallbacks callbacks_;
-  uv::Mailbox mailbox_;
-  uv::Timer timer_;
   uv::Timer heartbeat_timer_;
   uv::Timer pulse_timer_;
-  Mesh mesh_;
-  std::map<LinkId, std::unique_ptr<Entry>> entries_;
   std::map<std::string, PeerState, std::less<>> peers_;  // by uid
   std::map<std::string, DialFailure, std::less<>> failures_;  // by node id, targets only
-  std::deque<MeshAction> todo_;
-  bool applying_ = false;
   std::unique_ptr<v1::Heartbeat> heartbeat_;
   std::string heartbeat_news_;  // what of it is sent at once
   uint64_t sequence_ = 0;
-  std::unique_ptr<ControlClient> client_;  // last: its end waits for the calls
 };
 
 }  // namespace aurora::peers

@@ -47,6 +47,8 @@ std::string_view Name(ByeReason reason) {
       return "idle";
     case ByeReason::kSlow:
       return "slow";
+    case ByeReason::kNotLinked:
+      return "not_linked";
   }
   return "unknown";
 }
@@ -67,6 +69,7 @@ bool IsRefusal(ByeReason reason) {
     case ByeReason::kLeaving:
     case ByeReason::kIdle:
     case ByeReason::kSlow:
+    case ByeReason::kNotLinked:
       return false;
   }
   return false;

@@ -38,6 +38,7 @@ enum class ByeReason : uint8_t {
   kWrongNode = 10,
   kIdle = 11,
   kSlow = 12,
+  kNotLinked = 13,
 };
 std::string_view Name(ByeReason reason);
 // Dialling again soon would only be refused again.

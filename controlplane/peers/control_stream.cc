@@ -8,21 +8,28 @@ namespace {
 
 constexpr size_t kMessageMax = 512;  // of a Bye
 
+// Whether `fresh` makes `waiting` needless.
+bool Replaces(const v1::ControlFrame& fresh, const v1::ControlFrame& waiting) {
+  return fresh.has_heartbeat() && waiting.has_heartbeat();
+}
+
 }  // namespace
 
 ByeReason FromProto(v1::Bye::Reason reason) {
-  return reason > 0 && reason <= static_cast<int>(ByeReason::kSlow) ? static_cast<ByeReason>(reason)
-                                                                    : ByeReason::kNone;
+  return reason > 0 && reason <= static_cast<int>(ByeReason::kNotLinked) ? static_cast<ByeReason>(reason)
+                                                                         : ByeReason::kNone;
 }
 
 v1::Bye::Reason ToProto(ByeReason reason) {
   return static_cast<v1::Bye::Reason>(reason);
 }
 
-Stream::Stream(uv::Mailbox& mailbox, std::string address, std::shared_ptr<void> slot)
+template <class F>
+BasicStream<F>::BasicStream(uv::Mailbox& mailbox, std::string address, std::shared_ptr<void> slot)
     : mailbox_(mailbox), address_(std::move(address)), slot_(std::move(slot)) {}
 
-void Stream::Start(Wire* wire) {
+template <class F>
+void BasicStream<F>::Start(Wire* wire) {
   const std::lock_guard lock(mu_);
   wire_ = wire;
   if (ended_) {
@@ -38,39 +45,93 @@ void Stream::Start(Wire* wire) {
   }
 }
 
-Sent Stream::Send(const v1::ControlFrame& frame) {
-  const size_t bytes = frame.ByteSizeLong();
+template <class F>
+Sent BasicStream<F>::Send(Frame&& frame) {
+  const size_t encoded = frame.ByteSizeLong();
   const std::lock_guard lock(mu_);
-  if (bytes > kFrameBytesMax) {
+  if (encoded > kFrameBytesMax) {
     return Sent::kTooLarge;
   }
   if (closing_ || ended_) {
     return Sent::kGone;
   }
-  if (frame.has_heartbeat()) {
-    const auto old =
-        std::find_if(queue_.begin(), queue_.end(), [](const Queued& q) { return q.frame.has_heartbeat(); });
+  const size_t bytes = encoded + F::kFrameOverhead;
+  if constexpr (F::kCoalesces) {
+    const auto old = std::find_if(queue_.begin(), queue_.end(),
+                                  [&](const Queued& waiting) { return Replaces(frame, waiting.frame); });
     if (old != queue_.end()) {
       queue_bytes_ = queue_bytes_ - old->bytes + bytes;
-      *old = Queued{frame, bytes};
+      *old = Queued{std::move(frame), bytes};
       return Sent::kQueued;
     }
   }
-  if (queue_.size() >= kQueueFramesMax || queue_bytes_ + bytes > kQueueBytesMax) {
+  if (queue_.size() >= F::kQueueFrames || queue_bytes_ + bytes > F::kQueueBytes) {
+    crowded_ = true;
     return Sent::kFull;
   }
-  queue_.push_back(Queued{frame, bytes});
+  queue_.push_back(Queued{std::move(frame), bytes});
   queue_bytes_ += bytes;
   WriteNext();
+  NoteRoom();
   return Sent::kQueued;
 }
 
-void Stream::Close(ByeReason reason, std::string message) {
+template <class F>
+size_t BasicStream<F>::Room() const {
+  const std::lock_guard lock(mu_);
+  const bool open = !closing_ && !ended_ && queue_.size() < F::kQueueFrames;
+  return open ? F::kQueueBytes - std::min(F::kQueueBytes, queue_bytes_) : 0;
+}
+
+template <class F>
+Duration BasicStream<F>::Stuck() const {
+  const std::lock_guard lock(mu_);
+  if (!crowded_ || !writing_) {
+    return Duration();
+  }
+  return Duration::Micros(std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - write_start_).count());
+}
+
+template <class F>
+Traffic BasicStream<F>::traffic() const {
+  const std::lock_guard lock(mu_);
+  return traffic_;
+}
+
+template <class F>
+void BasicStream<F>::Hold(bool hold) {
+  const std::lock_guard lock(mu_);
+  held_ = hold;
+  if (hold) {
+    return;
+  }
+  if (received_.has_value()) {
+    Wake();
+  } else {
+    ReadOn();
+  }
+}
+
+// Room for the largest frame is what counts as room; with a gap, so that who waits is told once.
+template <class F>
+void BasicStream<F>::NoteRoom() {
+  if (queue_bytes_ + kFrameBytesMax > F::kQueueBytes) {
+    crowded_ = true;
+  } else if (crowded_ && queue_bytes_ <= F::kQueueBytes / 4 && queue_.size() <= F::kQueueFrames / 4 && !closing_) {
+    crowded_ = false;
+    writable_ = true;
+    Wake();
+  }
+}
+
+template <class F>
+void BasicStream<F>::Close(ByeReason reason, std::string message) {
   const std::lock_guard lock(mu_);
   BeginClose(reason, std::move(message));
 }
 
-void Stream::Abort() {
+template <class F>
+void BasicStream<F>::Abort() {
   const std::lock_guard lock(mu_);
   if (wire_ == nullptr) {
     ended_ = true;
@@ -80,7 +141,8 @@ void Stream::Abort() {
   EndCall(false);
 }
 
-void Stream::BeginClose(ByeReason reason, std::string message) {
+template <class F>
+void BasicStream<F>::BeginClose(ByeReason reason, std::string message) {
   if (closing_ || ended_) {
     return;
   }
@@ -102,18 +164,22 @@ void Stream::BeginClose(ByeReason reason, std::string message) {
   }
 }
 
-void Stream::WriteNext() {
+template <class F>
+void BasicStream<F>::WriteNext() {
   if (writing_ || ended_ || wire_ == nullptr || queue_.empty()) {
     return;
   }
   writing_ = true;
+  write_start_ = Clock::now();
   Queued next = std::move(queue_.front());
   queue_.pop_front();
   queue_bytes_ -= std::min(queue_bytes_, next.bytes);
+  written_bytes_ = next.bytes - std::min(next.bytes, F::kFrameOverhead);
   wire_->Write(std::move(next.frame));
 }
 
-void Stream::ReadNext() {
+template <class F>
+void BasicStream<F>::ReadNext() {
   if (reading_ || wire_ == nullptr) {
     return;
   }
@@ -121,7 +187,16 @@ void Stream::ReadNext() {
   wire_->Read();
 }
 
-void Stream::EndCall(bool read_ended) {
+// The next frame, when the one before is gone and nobody holds.
+template <class F>
+void BasicStream<F>::ReadOn() {
+  if (!held_ && !ended_ && !received_.has_value()) {
+    ReadNext();
+  }
+}
+
+template <class F>
+void BasicStream<F>::EndCall(bool read_ended) {
   if (ended_) {
     return;
   }
@@ -134,7 +209,8 @@ void Stream::EndCall(bool read_ended) {
   wire_->End(writing_);
 }
 
-void Stream::OnRead(bool ok, v1::ControlFrame frame) {
+template <class F>
+void BasicStream<F>::OnRead(bool ok, Frame frame) {
   const std::lock_guard lock(mu_);
   reading_ = false;
   if (!ok) {
@@ -143,24 +219,31 @@ void Stream::OnRead(bool ok, v1::ControlFrame frame) {
     }
     return;
   }
+  ++traffic_.frames_in;
+  traffic_.bytes_in += frame.ByteSizeLong();
   Take(std::move(frame));
 }
 
-bool Stream::Flooded() {
-  const auto now = std::chrono::steady_clock::now();
+template <class F>
+bool BasicStream<F>::Flooded() {
+  if (F::kPerSecond == 0) {
+    return false;
+  }
+  const auto now = Clock::now();
   if (now - window_start_ > std::chrono::seconds(1)) {
     window_start_ = now;
     window_frames_ = 0;
   }
-  return ++window_frames_ > kFramesPerSecond;
+  return ++window_frames_ > F::kPerSecond;
 }
 
-void Stream::Take(v1::ControlFrame frame) {
+template <class F>
+void BasicStream<F>::Take(Frame frame) {
   if (!closing_ && !ended_) {
     std::string wrong = CheckFrame(frame, first_);
     first_ = false;
     if (wrong.empty() && Flooded()) {
-      wrong = "more than " + std::to_string(kFramesPerSecond) + " frames a second";
+      wrong = "more than " + std::to_string(F::kPerSecond) + " frames a second";
     }
     if (!wrong.empty()) {
       BeginClose(ByeReason::kBadFrame, std::move(wrong));
@@ -181,9 +264,14 @@ void Stream::Take(v1::ControlFrame frame) {
   }
 }
 
-void Stream::OnWritten(bool ok) {
+template <class F>
+void BasicStream<F>::OnWritten(bool ok) {
   const std::lock_guard lock(mu_);
   writing_ = false;
+  if (ok) {
+    ++traffic_.frames_out;
+    traffic_.bytes_out += written_bytes_;
+  }
   if (ended_ || wire_ == nullptr) {
     return;
   }
@@ -192,16 +280,19 @@ void Stream::OnWritten(bool ok) {
     return;
   }
   WriteNext();
+  NoteRoom();
 }
 
-void Stream::OnCancelled() {
+template <class F>
+void BasicStream<F>::OnCancelled() {
   const std::lock_guard lock(mu_);
   if (wire_ != nullptr) {
     EndCall(false);
   }
 }
 
-void Stream::OnDone(ByeReason reason, std::string message) {
+template <class F>
+void BasicStream<F>::OnDone(ByeReason reason, std::string message) {
   const std::lock_guard lock(mu_);
   wire_ = nullptr;
   ended_ = true;
@@ -216,18 +307,24 @@ void Stream::OnDone(ByeReason reason, std::string message) {
   Wake();
 }
 
-void Stream::Wake() {
+template <class F>
+void BasicStream<F>::Wake() {
   if (!woken_) {
-    woken_ = mailbox_.Post([self = shared_from_this()] { self->Deliver(); });
+    woken_ = mailbox_.Post([self = this->shared_from_this()] { self->Deliver(); });
   }
 }
 
-void Stream::Deliver() {
-  std::optional<v1::ControlFrame> frame;
+template <class F>
+void BasicStream<F>::Deliver() {
+  std::optional<Frame> frame;
+  bool writable = false;
   {
     const std::lock_guard lock(mu_);
     woken_ = false;
-    frame = std::exchange(received_, std::nullopt);
+    if (!held_) {
+      frame = std::exchange(received_, std::nullopt);
+    }
+    writable = std::exchange(writable_, false) && !ended_;
   }
   if (frame.has_value() && listener_ != nullptr) {
     if (frame->has_hello()) {
@@ -236,20 +333,24 @@ void Stream::Deliver() {
       listener_->OnFrame(*frame);
     }
   }
+  if (writable && listener_ != nullptr) {
+    listener_->OnWritable();
+  }
   Closure closure;
   {
     const std::lock_guard lock(mu_);
     if (!done_) {
-      if (frame.has_value() && !ended_) {
-        ReadNext();
-      }
+      ReadOn();
       return;
     }
     closure = closure_;
   }
-  if (LinkListener* listener = std::exchange(listener_, nullptr); listener != nullptr) {
+  if (BasicListener<F>* listener = std::exchange(listener_, nullptr); listener != nullptr) {
     listener->OnClosed(closure);
   }
 }
+
+template class BasicStream<ControlFrames>;
+template class BasicStream<ReplicateFrames>;
 
 }  // namespace aurora::peers

@@ -6,10 +6,10 @@
 // but not destroy the links. Bounds: a frame kFrameBytesMax (1 MiB), what waits to be sent kReplicateQueueMax a peer;
 // received: one frame waits for the loop, the rest in the sender (about 1 MiB of it in gRPC). Errors: peers that cannot
 // be reached or refuse are dialled again, 0.1 s doubling to 5 s; Sent says what became of a frame.
-// Always: `down` follows each `up` once, before the next `up`, unless the links are destroyed first; frames come between
-// the two, in the order sent.
+// Always: `down` follows each `up` once, before the next `up`, unless the links are destroyed first; frames come
+// between the two, in the order sent.
 //
-// Order: ReplicateLinks, ControlServer::Open(.., links, &replicate_links); at the end Shutdown of both links,
+// Order: ReplicateLinks, ControlServer::Open(.., links, &replicate_links.acceptor()); at the end Shutdown of both,
 // ~ControlServer, ~ReplicateLinks, ~Links. Control's pulse keeps gRPC's threads awake for these streams too.
 #pragma once
 
@@ -34,12 +34,6 @@ class ReplicateHello;
 
 namespace aurora::peers {
 
-class ReplicateAcceptor;
-
-// What a frame costs in the queue: its encoded bytes and this.
-inline constexpr size_t kReplicateFrameOverhead = 128;
-inline constexpr size_t kReplicateQueueMax = 2 << 20;
-
 // A peer whose Control stream is up.
 struct ReplicatePeer {
   std::string uid;
@@ -47,13 +41,6 @@ struct ReplicatePeer {
   std::string address;  // its sync address, "host:port"; only dialled ones need it
   uint64_t epoch = 0;   // of its Control Hello; the last epoch of its ReplicateHello.history must be the same
   bool dial = false;    // we dialled the Control stream (PeerState.outbound)
-};
-
-struct ReplicateCounters {
-  uint64_t frames_in = 0;
-  uint64_t bytes_in = 0;
-  uint64_t frames_out = 0;
-  uint64_t bytes_out = 0;
 };
 
 struct ReplicateState {
@@ -66,7 +53,7 @@ struct ReplicateState {
   Instant since;         // up or down
   size_t queued = 0;     // bytes that wait to be sent
   std::string trouble;   // while down: how the last stream or dial ended; "": none yet
-  ReplicateCounters counters;  // all streams of this uid since the start (of the last 64 uids)
+  Traffic traffic;       // all streams of this uid since the start, of the last 64 uids
 };
 
 struct ReplicateCallbacks {
@@ -104,15 +91,15 @@ class ReplicateLinks {
   // leaves a stream that is up alone.
   void PeerUp(const ReplicatePeer& peer);
   void PeerDown(std::string_view uid);
-  // Whom we dial and have not: at once, whatever the backoff.
+  // Whom we dial and have not: at once; only who refused us waits its 1 to 5 s.
   void DialNow();
 
   // `frame` is taken when it is queued, else left as it was. kGone: not up.
   [[nodiscard]] Sent Send(std::string_view uid, v1::ReplicateFrame&& frame);
   // Bytes that may be queued, kReplicateFrameOverhead a frame included; 0: not up.
   size_t Room(std::string_view uid) const;
-  // Takes no frame of this peer any more until Resume: at most the one that was taken already was called back. A pause
-  // ends with the stream.
+  // No frame of this peer is called back until Resume; one is kept here, the rest waits in the sender. A pause ends
+  // with the stream. Paused for long, the end of a stream that we dialled may be heard of with Resume only.
   void Pause(std::string_view uid);
   void Resume(std::string_view uid);
   // Parts with one peer, which is dialled again after the backoff: its frames make no sense.
@@ -124,7 +111,7 @@ class ReplicateLinks {
   // Peers whose Control stream is up.
   std::vector<ReplicateState> Peers() const;
   // Also of peers that are gone.
-  ReplicateCounters Counters(std::string_view uid) const;
+  Traffic TrafficOf(std::string_view uid) const;
   size_t up_count() const;
   // Streams whose end has not been seen yet, closing ones included.
   size_t stream_count() const;

@@ -48,7 +48,8 @@ struct End final : LinkListener {
     loop.RunOnce(false);
   }
   void OnHello(const v1::Hello& /*hello*/) override { ++hellos; }
-  void OnFrame(const v1::ControlFrame& /*frame*/) override { ++frames; }
+  void OnFrame(v1::ControlFrame& /*frame*/) override { ++frames; }
+  void OnWritable() override { ++writable; }
   void OnClosed(const Closure& how) override {
     CHECK(!closure.has_value());
     closure = how;
@@ -82,6 +83,7 @@ struct End final : LinkListener {
   std::shared_ptr<Stream> stream = std::make_shared<Stream>(mailbox, "paper", nullptr);
   int hellos = 0;
   int frames = 0;
+  int writable = 0;
   std::optional<Closure> closure;
 };
 
@@ -139,6 +141,60 @@ TEST_CASE("what waits to be sent is bounded by bytes and by frames") {
   }
   CHECK(last == Sent::kFull);
   CHECK(sent == kQueueFramesMax + 1);
+}
+
+TEST_CASE("who had no room for a largest frame is told once when three quarters are free again") {
+  End end;
+  end.Greet();
+  CHECK(end.stream->Room() == kQueueBytesMax);
+  for (int i = 0; i < 5; ++i) {
+    CHECK(end.stream->Send(KeyChange(900 << 10)) == Sent::kQueued);
+  }
+  CHECK(end.stream->Room() < kFrameBytesMax);
+  CHECK(end.stream->Stuck() >= Duration());
+  for (int i = 0; i < 3; ++i) {
+    end.Turn();
+    CHECK(end.writable == 0);
+    end.Written();
+  }
+  end.Turn();
+  CHECK(end.writable == 1);
+  CHECK(end.stream->Stuck() == Duration());
+  end.Written();
+  end.Written();
+  end.Turn();
+  CHECK(end.writable == 1);
+  CHECK(end.stream->traffic().frames_out == 5);
+  CHECK(end.stream->traffic().bytes_out > 5 * (900 << 10));
+}
+
+TEST_CASE("while held no frame is called back and one at most is read") {
+  End end;
+  end.Greet();
+  end.stream->Hold(true);
+  end.Receive(Beat(1));  // its read was under way
+  end.Turn();
+  CHECK(end.frames == 0);
+  CHECK(end.wire.reads == end.wire.reads_done);
+  end.stream->Hold(false);
+  end.Turn();
+  CHECK(end.frames == 1);
+  CHECK(end.wire.reads == end.wire.reads_done + 1);
+  end.stream->Hold(true);
+  end.stream->Hold(false);
+  CHECK(end.wire.reads == end.wire.reads_done + 1);
+}
+
+TEST_CASE("a held stream that is over is told as over") {
+  End end;
+  end.Greet();
+  end.stream->Hold(true);
+  end.Receive(Beat(1));
+  end.stream->OnCancelled();
+  end.stream->OnDone(ByeReason::kNone, "over");
+  end.Turn();
+  CHECK(end.frames == 0);
+  CHECK(end.closure.has_value());
 }
 
 TEST_CASE("a Bye goes before all that waits, and the call ends when it is out") {
