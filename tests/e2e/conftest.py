@@ -1,4 +1,7 @@
+import shutil, signal
+
 import pytest
+from member import Member
 from node import Node
 
 
@@ -25,3 +28,34 @@ def node():
 @pytest.fixture(scope="session")
 def key(shared):
     return shared.create_key("shared")[1]
+
+
+def member_maker():
+    made = []
+
+    def make(*args, **env):
+        made.append(Member(*args, **env))
+        return made[-1]
+    yield make
+    late = []
+    for member in made:  # all at once, as a stopped cluster does
+        if member.process and member.process.poll() is None:
+            member.process.send_signal(signal.SIGCONT)
+            member.process.terminate()
+    for member in made:
+        try:
+            member.stop()
+        except AssertionError as e:
+            late.append(str(e))
+        shutil.rmtree(member.dir, ignore_errors=True)
+    assert not late, late
+
+
+@pytest.fixture
+def members():
+    yield from member_maker()
+
+
+@pytest.fixture(scope="module")
+def module_members():
+    yield from member_maker()
