@@ -91,23 +91,4 @@ void PutKind(const Deps& deps, const Caller& caller, const typename Traits::View
                          FillPut<Traits, Response>(view));
 }
 
-template <class Response>
-void DeleteKind(const Deps& deps, const Caller& caller, std::string_view kind,
-                const std::string& id, const v1::WriteOptions& options, Reply<Response> reply) {
-  store::WriteRequest request{
-      std::string(kind), id,
-      [](const store::EditContext& ctx) -> absl::StatusOr<std::optional<replication::Write>> {
-        if (!ctx.current.resolved) {
-          return NotFound("no " + ctx.current.kind + " \"" + ctx.current.id.substr(0, 200) + "\"");
-        }
-        replication::Write write;
-        write.spec = "";
-        write.deleted = true;
-        return write;
-      },
-      AuditOf(caller, "delete")};
-  ReplyToWrite<Response>(deps, std::move(request), options, v1::WAIT_FOR_LOCAL, std::move(reply),
-                         [](const store::WriteResult&, Response*) { return absl::OkStatus(); });
-}
-
 }  // namespace aurora::admin

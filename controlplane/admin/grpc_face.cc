@@ -34,7 +34,8 @@
                       X(ListNodes) X(RemoveNode) X(ListGossipKeys) X(InstallGossipKey)            \
                       X(UseGossipKey) X(RemoveGossipKey)                                          \
                       X(GetProviderStatus) X(GetEffectiveConfig) X(GetUsageSummary) X(ListUsage)  \
-                          X(ListEvents) X(ListAudit)
+                          X(ListEvents) X(ListAudit) X(ListEntities) X(GetEntity) X(PutEntity)  \
+                          X(DeactivateEntity) X(DeleteEntity) X(ListGuardrailTypes)
 
 namespace aurora::admin {
 namespace {

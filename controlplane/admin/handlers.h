@@ -12,11 +12,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "aurora/v1/admin.pb.h"
+#include "controlplane/kinds/resolve.h"
 #include "controlplane/store/store.h"
 #include "shared/base/time.h"
 #include "shared/config/config.h"
@@ -53,6 +55,7 @@ struct Deps {
   std::function<int64_t()> unix_ms;
   ClusterApi* cluster = nullptr;  // null: clustering is off
   std::string traffic_path;  // traffic.db, read only; may not exist
+  std::span<const kinds::Kind> entity_kinds = kinds::All();
 };
 
 // Who asks, for the audit table: "token", "socket uid 0".
@@ -94,6 +97,15 @@ class Handlers {
   void Handle(const Caller& c, const v1::GetModelOverrideRequest& r, Reply<v1::GetModelOverrideResponse> reply);
   void Handle(const Caller& c, const v1::PutModelOverrideRequest& r, Reply<v1::PutModelOverrideResponse> reply);
   void Handle(const Caller& c, const v1::DeleteModelOverrideRequest& r, Reply<v1::DeleteModelOverrideResponse> reply);
+
+  // Of kinds without calls of their own; InvalidArgument for any other.
+  void Handle(const Caller& c, const v1::ListEntitiesRequest& r, Reply<v1::ListEntitiesResponse> reply);
+  void Handle(const Caller& c, const v1::GetEntityRequest& r, Reply<v1::GetEntityResponse> reply);
+  void Handle(const Caller& c, const v1::PutEntityRequest& r, Reply<v1::PutEntityResponse> reply);
+  void Handle(const Caller& c, const v1::DeactivateEntityRequest& r, Reply<v1::DeactivateEntityResponse> reply);
+  void Handle(const Caller& c, const v1::DeleteEntityRequest& r, Reply<v1::DeleteEntityResponse> reply);
+  void Handle(const Caller& c, const v1::ListGuardrailTypesRequest& r, Reply<v1::ListGuardrailTypesResponse> reply);
+  std::span<const kinds::Kind> entity_kinds() const { return deps_.entity_kinds; }
 
   void Handle(const Caller& c, const v1::GetClusterStatusRequest& r, Reply<v1::GetClusterStatusResponse> reply);
   void Handle(const Caller& c, const v1::ListNodesRequest& r, Reply<v1::ListNodesResponse> reply);

@@ -94,7 +94,7 @@ void Handlers::Handle(const Caller& c, const v1::PutModelRequest& r,
 }
 void Handlers::Handle(const Caller& c, const v1::DeleteModelRequest& r,
                       Reply<v1::DeleteModelResponse> reply) {
-  DeleteKind(deps_, c, schema::kModel, r.id(), r.options(), std::move(reply));
+  DeleteRow(deps_, c, schema::kModel, r.id(), r.options(), std::move(reply));
 }
 
 void Handlers::Handle(const Caller&, const v1::ListAliasesRequest& r,
@@ -114,7 +114,7 @@ void Handlers::Handle(const Caller& c, const v1::PutAliasRequest& r,
 }
 void Handlers::Handle(const Caller& c, const v1::DeleteAliasRequest& r,
                       Reply<v1::DeleteAliasResponse> reply) {
-  DeleteKind(deps_, c, schema::kAlias, r.name(), r.options(), std::move(reply));
+  DeleteRow(deps_, c, schema::kAlias, r.name(), r.options(), std::move(reply));
 }
 
 void Handlers::Handle(const Caller&, const v1::ListModelOverridesRequest& r,
@@ -137,7 +137,7 @@ void Handlers::Handle(const Caller& c, const v1::PutModelOverrideRequest& r,
 }
 void Handlers::Handle(const Caller& c, const v1::DeleteModelOverrideRequest& r,
                       Reply<v1::DeleteModelOverrideResponse> reply) {
-  DeleteKind(deps_, c, schema::kModelOverride, r.selector(), r.options(), std::move(reply));
+  DeleteRow(deps_, c, schema::kModelOverride, r.selector(), r.options(), std::move(reply));
 }
 
 }  // namespace aurora::admin

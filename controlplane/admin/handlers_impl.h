@@ -52,42 +52,54 @@ void ReplyFromStore(store::Store& store, Reply<Response> reply, Read read) {
       });
 }
 
+inline absl::Status CheckOptions(const v1::WriteOptions& options) {
+  if (options.timeout_ms() < 0 || options.timeout_ms() > kWaitMsMax) {
+    return InvalidArgument("timeout_ms: " + std::to_string(options.timeout_ms()) +
+                           " is out of range; allowed are 0 to " + std::to_string(kWaitMsMax));
+  }
+  return absl::OkStatus();
+}
+
+// Answers a write at `seq` with the propagation that `options` ask for.
+template <class Response>
+void ReplyEnforced(const Enforcement& enforcement, uint64_t seq, const v1::WriteOptions& options,
+                   v1::WaitFor wait_default, Response response, std::shared_ptr<Reply<Response>> reply) {
+  const v1::WaitFor wait = options.wait() == v1::WAIT_FOR_UNSPECIFIED ? wait_default : options.wait();
+  if (wait != v1::WAIT_FOR_ALL) {
+    *response.mutable_propagation() = enforcement.now(seq);
+    (*reply)(std::move(response));
+    return;
+  }
+  const Duration timeout = Duration::Millis(options.timeout_ms() == 0 ? kWaitMsDefault : options.timeout_ms());
+  auto kept = std::make_shared<Response>(std::move(response));
+  enforcement.wait(seq, timeout, [reply, kept](v1::Propagation propagation) {
+    *kept->mutable_propagation() = std::move(propagation);
+    (*reply)(std::move(*kept));
+  });
+}
+
 // Submits, then answers with `fill`'s response and the propagation that `options` ask for.
 // fill: absl::Status(const store::WriteResult&, Response*).
 template <class Response, class Fill>
 void ReplyToWrite(const Deps& deps, store::WriteRequest request, const v1::WriteOptions& options,
                   v1::WaitFor wait_default, Reply<Response> reply, Fill fill) {
-  if (options.timeout_ms() < 0 || options.timeout_ms() > kWaitMsMax) {
-    reply(InvalidArgument("timeout_ms: " + std::to_string(options.timeout_ms()) +
-                          " is out of range; allowed are 0 to " + std::to_string(kWaitMsMax)));
+  if (absl::Status status = CheckOptions(options); !status.ok()) {
+    reply(std::move(status));
     return;
   }
-  const v1::WaitFor wait =
-      options.wait() == v1::WAIT_FOR_UNSPECIFIED ? wait_default : options.wait();
-  const Duration timeout =
-      Duration::Millis(options.timeout_ms() == 0 ? kWaitMsDefault : options.timeout_ms());
   auto shared = std::make_shared<Reply<Response>>(std::move(reply));
-  const Enforcement& enforcement = deps.enforcement;
-  deps.store->Submit(std::move(request), [shared, fill, wait, timeout,
-                                          &enforcement](absl::StatusOr<store::WriteResult> result) {
+  deps.store->Submit(std::move(request), [shared, fill, options, wait_default, &enforcement = deps.enforcement](
+                                             absl::StatusOr<store::WriteResult> result) {
     if (!result.ok()) {
       (*shared)(result.status());
       return;
     }
-    auto response = std::make_shared<Response>();
-    if (absl::Status status = fill(*result, response.get()); !status.ok()) {
+    Response response;
+    if (absl::Status status = fill(*result, &response); !status.ok()) {
       (*shared)(status);
       return;
     }
-    if (wait != v1::WAIT_FOR_ALL) {
-      *response->mutable_propagation() = enforcement.now(result->entry.seq);
-      (*shared)(std::move(*response));
-      return;
-    }
-    enforcement.wait(result->entry.seq, timeout, [shared, response](v1::Propagation propagation) {
-      *response->mutable_propagation() = std::move(propagation);
-      (*shared)(std::move(*response));
-    });
+    ReplyEnforced(enforcement, result->entry.seq, options, wait_default, std::move(response), shared);
   });
 }
 
@@ -127,6 +139,26 @@ inline absl::StatusOr<store::Entry> GetLive(store::Reader& reader, std::string_v
     return NotFound("no " + std::string(kind) + " \"" + std::string(id.substr(0, 200)) + "\"");
   }
   return entry;
+}
+
+// NotFound when nothing is in force.
+template <class Response>
+void DeleteRow(const Deps& deps, const Caller& caller, std::string_view kind,
+               const std::string& id, const v1::WriteOptions& options, Reply<Response> reply) {
+  store::WriteRequest request{
+      std::string(kind), id,
+      [](const store::EditContext& ctx) -> absl::StatusOr<std::optional<replication::Write>> {
+        if (!ctx.current.resolved) {
+          return NotFound("no " + ctx.current.kind + " \"" + ctx.current.id.substr(0, 200) + "\"");
+        }
+        replication::Write write;
+        write.spec = "";
+        write.deleted = true;
+        return write;
+      },
+      AuditOf(caller, "delete")};
+  ReplyToWrite<Response>(deps, std::move(request), options, v1::WAIT_FOR_LOCAL, std::move(reply),
+                         [](const store::WriteResult&, Response*) { return absl::OkStatus(); });
 }
 
 }  // namespace aurora::admin

@@ -234,7 +234,7 @@ void Handlers::Handle(const Caller& c, const v1::DeleteProviderRequest& r,
     reply(status);
     return;
   }
-  DeleteKind(deps_, c, schema::kProvider, r.name(), r.options(), std::move(reply));
+  DeleteRow(deps_, c, schema::kProvider, r.name(), r.options(), std::move(reply));
 }
 
 }  // namespace aurora::admin

@@ -18,6 +18,7 @@ namespace aurora::admin::rest {
 
 struct Call {
   Handlers* handlers = nullptr;
+  const kinds::Kind* kind = nullptr;  // the route's
   Caller caller;
   std::string id;  // what the route's last part captured, percent-decoded
   std::map<std::string, std::string> query;
@@ -33,6 +34,7 @@ struct Route {
   std::string_view pattern;
   std::string_view query;  // the parameters it knows, separated by spaces
   void (*run)(Call call);
+  const kinds::Kind* kind = nullptr;  // of a route that kinds share
 };
 
 std::span<const Route> Routes();

@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "controlplane/admin/rest_call.h"
+#include "controlplane/admin/rest_routes.h"
 #include "shared/log/log.h"
 #include "shared/tls/context.h"
 #include "shared/uv/timer.h"
@@ -43,6 +44,7 @@ struct RestFace::State {
       : loop(l),
         mailbox(m),
         options(std::move(o)),
+        entity_routes(options.handlers->entity_kinds()),
         timer(l, [this] { AnswerDelayed(); }),
         certificate_timer(l, [this] { RenewCertificate(); }) {}
 
@@ -52,6 +54,9 @@ struct RestFace::State {
   void Handle(const httpd::Request& request, const httpd::Responder& responder);
   void Refuse(const absl::Status& status, const httpd::Responder& responder);
   void AnswerDelayed();
+  // The route of `method`; null, with the methods that there are, when another is wanted.
+  const rest::Route* FindRoute(http::Method method, std::string_view path, std::string_view* captured,
+                               std::string* allowed) const;
   void Dispatch(const rest::Route& route, std::string_view captured, const httpd::Request& request,
                 const httpd::Responder& responder);
   httpd::Response Error(const absl::Status& status) const {
@@ -66,6 +71,7 @@ struct RestFace::State {
   uv::Loop& loop;
   uv::Mailbox& mailbox;
   Options options;
+  rest::EntityRoutes entity_routes;
   std::vector<Delayed> delayed;  // by due
   uv::Timer timer;
   httpd::Server* server = nullptr;
@@ -126,6 +132,26 @@ void RestFace::State::AnswerDelayed() {
   }
 }
 
+const rest::Route* RestFace::State::FindRoute(http::Method method, std::string_view path,
+                                              std::string_view* captured, std::string* allowed) const {
+  for (const std::span<const rest::Route> table : {rest::Routes(), entity_routes.routes()}) {
+    for (const rest::Route& route : table) {
+      if (!rest::Matches(route.pattern, path, captured)) {
+        continue;
+      }
+      if (route.method == method) {
+        return &route;
+      }
+      constexpr std::string_view kNames[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"};
+      const std::string_view name = kNames[static_cast<size_t>(route.method)];
+      if (!absl::StrContains(*allowed, Absl(name))) {
+        *allowed += (allowed->empty() ? "" : ", ") + std::string(name);
+      }
+    }
+  }
+  return nullptr;
+}
+
 void RestFace::State::Handle(const httpd::Request& request, const httpd::Responder& responder) {
   const std::string_view path = request.path;
   if (const absl::Status admitted = options.token->Check(request.Header("authorization"));
@@ -137,20 +163,11 @@ void RestFace::State::Handle(const httpd::Request& request, const httpd::Respond
   if (path.starts_with(kPrefix)) {
     const http::Method method =
         request.method == http::Method::kHead ? http::Method::kGet : request.method;
-    for (const rest::Route& route : rest::Routes()) {
-      std::string_view captured;
-      if (!rest::Matches(route.pattern, path.substr(kPrefix.size()), &captured)) {
-        continue;
-      }
-      if (route.method == method) {
-        Dispatch(route, captured, request, responder);
-        return;
-      }
-      constexpr std::string_view kNames[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"};
-      const std::string_view name = kNames[static_cast<size_t>(route.method)];
-      if (!absl::StrContains(allowed, Absl(name))) {
-        allowed += (allowed.empty() ? "" : ", ") + std::string(name);
-      }
+    std::string_view captured;
+    const rest::Route* route = FindRoute(method, path.substr(kPrefix.size()), &captured, &allowed);
+    if (route != nullptr) {
+      Dispatch(*route, captured, request, responder);
+      return;
     }
   }
   if (allowed.empty()) {
@@ -179,6 +196,7 @@ void RestFace::State::Dispatch(const rest::Route& route, std::string_view captur
   }
   rest::Call call;
   call.handlers = options.handlers;
+  call.kind = route.kind;
   call.caller.actor = "token";
   call.id = *std::move(id);
   call.query = *std::move(query);

@@ -10,9 +10,7 @@
 #include <google/protobuf/descriptor.h>
 #include <nlohmann/json.hpp>
 
-#include "absl/strings/numbers.h"
-#include "controlplane/admin/rest_call.h"
-#include "shared/protojson/protojson.h"
+#include "controlplane/admin/rest_routes.h"
 
 namespace aurora::admin::rest {
 namespace {
@@ -20,57 +18,11 @@ namespace {
 using http::Method;
 using Json = nlohmann::ordered_json;
 
-httpd::Response JsonResponse(int status, const Json& body) {
-  httpd::Response response;
-  response.status = status;
-  response.content_type = "application/json";
-  response.body = body.dump(-1, ' ', false, Json::error_handler_t::replace);
-  return response;
-}
-
 void Fail(const Call& call, const absl::Status& status) {
   call.finish(call.error(status));
 }
 
 // ---- What comes in ----
-
-absl::Status Number(const Call& call, const std::string& name, int64_t most, int64_t* out) {
-  const auto found = call.query.find(name);
-  if (found == call.query.end()) {
-    return absl::OkStatus();
-  }
-  if (!absl::SimpleAtoi(Absl(found->second), out) || *out < 0 || *out > most) {
-    return InvalidArgument(name + ": must be a whole number from 0 to " + std::to_string(most));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Options(const Call& call, v1::WriteOptions* options) {
-  constexpr int64_t kTimeoutMaxMs = 60'000;
-  int64_t timeout_ms = 0;
-  AURORA_RETURN_IF_ERROR(Number(call, "timeout_ms", kTimeoutMaxMs, &timeout_ms));
-  options->set_timeout_ms(timeout_ms);
-  const auto wait = call.query.find("wait");
-  if (wait == call.query.end()) {
-    return absl::OkStatus();
-  }
-  if (wait->second != "local" && wait->second != "all") {
-    return InvalidArgument("wait: must be local or all");
-  }
-  options->set_wait(wait->second == "all" ? v1::WAIT_FOR_ALL : v1::WAIT_FOR_LOCAL);
-  return absl::OkStatus();
-}
-
-template <class Request>
-absl::Status Page(const Call& call, Request* request) {
-  int64_t size = 0;
-  AURORA_RETURN_IF_ERROR(Number(call, "page_size", 1000, &size));
-  request->set_page_size(static_cast<int32_t>(size));
-  if (const auto token = call.query.find("page_token"); token != call.query.end()) {
-    request->set_page_token(token->second);
-  }
-  return absl::OkStatus();
-}
 
 absl::Status Time(const Call& call, const std::string& name,
                   google::protobuf::Timestamp* (*at)(v1::GetUsageSummaryRequest*),
@@ -392,8 +344,8 @@ void RemoveNode(Call call) {
 
 // ---- The table ----
 
-constexpr std::string_view kPage = "page_size page_token";
-constexpr std::string_view kWrite = "wait timeout_ms";
+constexpr std::string_view kPage = kPageParameters;
+constexpr std::string_view kWrite = kWriteParameters;
 
 template <class Kind>
 struct Entity;
@@ -431,6 +383,9 @@ constexpr std::array kRoutes = {
           Plain<v1::GetEffectiveConfigRequest, v1::GetEffectiveConfigResponse>},
     Route{Method::kGet, "usage/summary", "since until group_by", UsageSummary},
     Route{Method::kGet, "usage/log", kPage, List<v1::ListUsageRequest, v1::ListUsageResponse>},
+    // Before the routes of the kind itself (rest_entities.cc).
+    Route{Method::kGet, "guardrails/types", "",
+          Plain<v1::ListGuardrailTypesRequest, v1::ListGuardrailTypesResponse>},
     Route{Method::kGet, "events", "after_seq page_size", Events},
     Route{Method::kGet, "audit/log", "before_seq page_size", AuditLog},
 
@@ -468,6 +423,33 @@ constexpr std::array kRoutes = {
 };
 
 }  // namespace
+
+absl::Status Number(const Call& call, const std::string& name, int64_t most, int64_t* out) {
+  const auto found = call.query.find(name);
+  if (found == call.query.end()) {
+    return absl::OkStatus();
+  }
+  if (!absl::SimpleAtoi(Absl(found->second), out) || *out < 0 || *out > most) {
+    return InvalidArgument(name + ": must be a whole number from 0 to " + std::to_string(most));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Options(const Call& call, v1::WriteOptions* options) {
+  constexpr int64_t kTimeoutMaxMs = 60'000;
+  int64_t timeout_ms = 0;
+  AURORA_RETURN_IF_ERROR(Number(call, "timeout_ms", kTimeoutMaxMs, &timeout_ms));
+  options->set_timeout_ms(timeout_ms);
+  const auto wait = call.query.find("wait");
+  if (wait == call.query.end()) {
+    return absl::OkStatus();
+  }
+  if (wait->second != "local" && wait->second != "all") {
+    return InvalidArgument("wait: must be local or all");
+  }
+  options->set_wait(wait->second == "all" ? v1::WAIT_FOR_ALL : v1::WAIT_FOR_LOCAL);
+  return absl::OkStatus();
+}
 
 std::span<const Route> Routes() {
   return kRoutes;

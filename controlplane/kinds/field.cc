@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
 #include "shared/base/status.h"
 
 namespace aurora::kinds {
@@ -13,17 +14,6 @@ bool AlphaNumeric(char c) {
 
 bool NameChar(char c) {
   return AlphaNumeric(c) || std::string_view("._:/@+-").find(c) != std::string_view::npos;
-}
-
-// Cut, so that a huge value does not fill the answer.
-std::string Quote(std::string_view value) {
-  constexpr size_t kShown = 60;
-  std::string out = "\"";
-  for (const char c : value.substr(0, kShown)) {
-    out += c >= 0x20 && c < 0x7f ? c : '?';
-  }
-  out += value.size() > kShown ? "…\"" : "\"";
-  return out;
 }
 
 // Length of the UTF-8 sequence at the front, 0 when it is none.
@@ -45,7 +35,38 @@ size_t Utf8Length(std::string_view s) {
   return n;
 }
 
+// `controls`: the control characters that are allowed.
+absl::Status CheckCharacters(std::string_view field, std::string_view value, size_t bytes_max,
+                             std::string_view controls) {
+  if (value.size() > bytes_max) {
+    return Bad(field, "is " + std::to_string(value.size()) + " bytes long; at most " + std::to_string(bytes_max) +
+                          " are allowed");
+  }
+  while (!value.empty()) {
+    const size_t n = Utf8Length(value);
+    if (n == 0) {
+      return Bad(field, "is not UTF-8");
+    }
+    const auto c = static_cast<unsigned char>(value[0]);
+    if (n == 1 && (c < 0x20 || c == 0x7f) && controls.find(value[0]) == std::string_view::npos) {
+      return Bad(field, "contains a control character");
+    }
+    value.remove_prefix(n);
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+std::string Quote(std::string_view value) {
+  constexpr size_t kShown = 60;
+  std::string out = "\"";
+  for (const char c : value.substr(0, kShown)) {
+    out += c >= 0x20 && c < 0x7f ? c : '?';
+  }
+  out += value.size() > kShown ? "…\"" : "\"";
+  return out;
+}
 
 absl::Status Bad(std::string_view field, std::string_view what) {
   return InvalidArgument(std::string(field) + ": " + std::string(what));
@@ -82,20 +103,16 @@ absl::Status CheckSegment(std::string_view field, std::string_view value) {
 }
 
 absl::Status CheckText(std::string_view field, std::string_view value, size_t bytes_max) {
-  if (value.size() > bytes_max) {
-    return Bad(field, "is " + std::to_string(value.size()) + " bytes long; at most " +
-                          std::to_string(bytes_max) + " are allowed");
-  }
-  while (!value.empty()) {
-    const size_t n = Utf8Length(value);
-    if (n == 0) {
-      return Bad(field, "is not UTF-8");
-    }
-    const auto c = static_cast<unsigned char>(value[0]);
-    if (n == 1 && (c < 0x20 || c == 0x7f)) {
-      return Bad(field, "contains a control character");
-    }
-    value.remove_prefix(n);
+  return CheckCharacters(field, value, bytes_max, "");
+}
+
+absl::Status CheckProse(std::string_view field, std::string_view value, size_t bytes_max) {
+  return CheckCharacters(field, value, bytes_max, "\n\r\t");
+}
+
+absl::Status CheckUsd(std::string_view field, double value, double max) {
+  if (!(value >= 0 && value <= max)) {  // nor NaN
+    return Bad(field, absl::StrCat(value, " is out of range; allowed are 0 to ", max, " US dollars"));
   }
   return absl::OkStatus();
 }
@@ -141,6 +158,29 @@ absl::Status CheckPattern(std::string_view field, std::string_view value) {
                           " is not a model pattern; allowed are model, provider/model, provider/ "
                           "and a trailing *");
   }
+  return absl::OkStatus();
+}
+
+absl::Status CheckSelector(std::string_view field, std::string_view value) {
+  if (value == "/") {
+    return absl::OkStatus();
+  }
+  const bool provider = value.ends_with('/');
+  if (provider ? !CheckSegment(field, value.substr(0, value.size() - 1)).ok() : !CheckName(field, value).ok()) {
+    return Bad(field, Quote(value) +
+                          " is not a selector; allowed are / (everything), provider/, provider/model and model");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status TakeName(std::string_view field, std::string_view name, std::string* value) {
+  if (name.empty()) {
+    return absl::OkStatus();
+  }
+  if (!value->empty() && *value != name) {
+    return Bad(field, Quote(*value) + " differs from the name it is addressed by, " + Quote(name));
+  }
+  *value = name;
   return absl::OkStatus();
 }
 

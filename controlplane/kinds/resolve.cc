@@ -2,37 +2,27 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 #include <vector>
 
 #include "aurora/v1/policy.pb.h"
-#include "controlplane/kinds/validate.h"
+#include "controlplane/kinds/kind_of.h"
+#include "controlplane/kinds/rules.h"
 #include "shared/base/status.h"
 #include "shared/schema/kinds.h"
 
 namespace aurora::kinds {
 namespace {
 
-using Value = absl::StatusOr<std::optional<std::string>>;
-
-template <class Spec>
-absl::StatusOr<Spec> Decode(const replication::Sibling& sibling) {
-  Spec spec;
-  if (!spec.ParseFromString(sibling.spec)) {
-    return InvalidArgument("the stored value does not parse");
+// Of the siblings that are no deletes the one with the greatest (hlc, dot).
+const replication::Sibling* NewestLive(const replication::Row& row) {
+  const replication::Sibling* newest = nullptr;
+  for (const replication::Sibling& s : row.siblings) {
+    if (!s.deleted && (newest == nullptr || std::tie(newest->hlc, newest->dot) < std::tie(s.hlc, s.dot))) {
+      newest = &s;
+    }
   }
-  AURORA_RETURN_IF_ERROR(Validate(spec));
-  return spec;
-}
-
-// Provider, Model, Alias, ModelOverride: the newest write; a delete beats an older edit.
-template <class Spec>
-Value ResolveNewest(const replication::Row& row) {
-  const replication::Sibling* newest = row.Newest();
-  if (newest == nullptr || newest->deleted) {
-    return std::nullopt;
-  }
-  AURORA_RETURN_IF_ERROR(Decode<Spec>(*newest).status());
-  return newest->spec;
+  return newest;
 }
 
 int64_t Stricter(int64_t a, int64_t b) {
@@ -122,10 +112,10 @@ Value ResolveAuthKey(const replication::Row& row) {
   if (newest == nullptr || deleted) {
     return std::nullopt;  // [A3] delete wins
   }
-  AURORA_ASSIGN_OR_RETURN(v1::AuthKeySpec spec, Decode<v1::AuthKeySpec>(*newest));
+  AURORA_ASSIGN_OR_RETURN(v1::AuthKeySpec spec, Decode<v1::AuthKeySpec>(newest->spec));
   for (const replication::Sibling& sibling : row.siblings) {
     if (&sibling != newest) {
-      AURORA_ASSIGN_OR_RETURN(v1::AuthKeySpec other, Decode<v1::AuthKeySpec>(sibling));
+      AURORA_ASSIGN_OR_RETURN(v1::AuthKeySpec other, Decode<v1::AuthKeySpec>(sibling.spec));
       MergeConcurrent(other, spec);
     }
   }
@@ -152,18 +142,93 @@ Value ResolveAuthKey(const replication::Row& row) {
   return resolved.SerializeAsString();
 }
 
-constexpr Kind kKinds[] = {
-    {schema::kAuthKey, ResolveAuthKey},
-    {schema::kProvider, ResolveNewest<v1::ProviderSpec>},
-    {schema::kModel, ResolveNewest<v1::ModelSpec>},
-    {schema::kAlias, ResolveNewest<v1::AliasSpec>},
-    {schema::kModelOverride, ResolveNewest<v1::ModelOverrideSpec>},
-};
+// Enabled wins over disabled; a delete loses to a concurrent edit.
+Value ResolveGuardrail(const replication::Row& row) {
+  const replication::Sibling* newest = NewestLive(row);
+  if (newest == nullptr) {
+    return std::nullopt;
+  }
+  AURORA_ASSIGN_OR_RETURN(v1::GuardrailSpec spec, Decode<v1::GuardrailSpec>(newest->spec));
+  bool enabled = false;
+  for (const replication::Sibling& sibling : row.siblings) {
+    if (!sibling.deleted) {
+      AURORA_ASSIGN_OR_RETURN(const v1::GuardrailSpec one, Decode<v1::GuardrailSpec>(sibling.spec));
+      enabled = enabled || one.enabled();
+    }
+  }
+  if (spec.enabled() == enabled) {
+    return newest->spec;
+  }
+  spec.set_enabled(enabled);
+  return spec.SerializeAsString();
+}
+
+template <class Spec>
+Value Newest(const replication::Row& row) {
+  return ResolveNewest(row, CheckBytes<Spec>);
+}
+
+template <class Spec>
+Value Once(const replication::Row& row) {
+  return ResolveOnce(row, CheckBytes<Spec>);
+}
+
+Kind Own(std::string_view name, ResolveFunction resolve) {
+  Kind kind;
+  kind.name = name;
+  kind.resolve = resolve;
+  return kind;
+}
+
+std::vector<Kind> MakeAll() {
+  using namespace schema;
+  const auto& [guardrail, workflow, pricing, budget] = kShared;
+  std::vector<Kind> all = {
+      Own(kAuthKey, ResolveAuthKey),
+      Own(kProvider, Newest<v1::ProviderSpec>),
+      Own(kModel, Newest<v1::ModelSpec>),
+      Own(kAlias, Newest<v1::AliasSpec>),
+      Own(kModelOverride, Newest<v1::ModelOverrideSpec>),
+      Own(kWorkflowScope, Newest<v1::WorkflowScopeSpec>),
+      KindOf<GuardrailRules>(guardrail, ResolveGuardrail),
+      KindOf<BudgetRules>(budget, Newest<v1::BudgetSpec>),
+  };
+  Kind& prices = all.emplace_back(KindOf<PricingRules>(pricing, Once<v1::PricingSpec>));
+  prices.writes = Writes::kOnce;
+  Kind& workflows = all.emplace_back(KindOf<WorkflowRules>(workflow, Once<v1::WorkflowSpec>));
+  workflows.writes = Writes::kVersions;
+  workflows.pointer = kWorkflowScope;
+  return all;
+}
 
 }  // namespace
 
+Value ResolveNewest(const replication::Row& row, CheckFunction check) {
+  const replication::Sibling* newest = row.Newest();
+  if (newest == nullptr || newest->deleted) {
+    return std::nullopt;
+  }
+  AURORA_RETURN_IF_ERROR(check(newest->spec));
+  return newest->spec;
+}
+
+Value ResolveOnce(const replication::Row& row, CheckFunction check) {
+  const replication::Sibling* newest = NewestLive(row);
+  if (newest == nullptr) {
+    return std::nullopt;
+  }
+  AURORA_RETURN_IF_ERROR(check(newest->spec));
+  return newest->spec;
+}
+
 std::span<const Kind> All() {
-  return kKinds;
+  static const std::vector<Kind> kAll = MakeAll();
+  return kAll;
+}
+
+const Kind* Find(std::span<const Kind> kinds, std::string_view name) {
+  const auto found = std::find_if(kinds.begin(), kinds.end(), [name](const Kind& k) { return k.name == name; });
+  return found == kinds.end() ? nullptr : &*found;
 }
 
 }  // namespace aurora::kinds

@@ -13,5 +13,10 @@ absl::Status Validate(const v1::ProviderSpec& spec);
 absl::Status Validate(const v1::ModelSpec& spec);
 absl::Status Validate(const v1::AliasSpec& spec);
 absl::Status Validate(const v1::ModelOverrideSpec& spec);
+absl::Status Validate(const v1::GuardrailSpec& spec);
+absl::Status Validate(const v1::WorkflowSpec& spec);
+absl::Status Validate(const v1::WorkflowScopeSpec& spec);
+absl::Status Validate(const v1::PricingSpec& spec);
+absl::Status Validate(const v1::BudgetSpec& spec);
 
 }  // namespace aurora::kinds

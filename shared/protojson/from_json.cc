@@ -16,6 +16,7 @@ namespace {
 using google::protobuf::EnumValueDescriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
+using google::protobuf::OneofDescriptor;
 using google::protobuf::Reflection;
 using Json = nlohmann::ordered_json;
 
@@ -191,7 +192,9 @@ absl::Status PutField(const Json& json, const std::string& path, const FieldDesc
 absl::Status Unknown(const Message& message, std::string_view path, const std::string& name) {
   std::vector<std::string> known;
   for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
-    known.push_back(message.GetDescriptor()->field(i)->name());
+    const FieldDescriptor& field = *message.GetDescriptor()->field(i);
+    const OneofDescriptor* oneof = field.real_containing_oneof();
+    known.push_back(oneof == nullptr ? field.name() : oneof->name());
   }
   const std::string near = config::Nearest(name, known);
   std::string quoted = config::Quoted(name);
@@ -205,6 +208,30 @@ absl::Status Unknown(const Message& message, std::string_view path, const std::s
                          (near.empty() ? "" : ", did you mean " + near + "?"));
 }
 
+// The member of `oneof` that the object's "type" names.
+absl::StatusOr<const FieldDescriptor*> Member(const Json& object, const OneofDescriptor& oneof,
+                                              std::string_view path) {
+  const auto type = object.find("type");
+  std::string names;
+  for (int i = 0; i < oneof.field_count(); ++i) {
+    if (type != object.end() && type->is_string() && type->get_ref<const std::string&>() == oneof.field(i)->name()) {
+      return oneof.field(i);
+    }
+    names += (i == 0 ? "" : ", ") + oneof.field(i)->name();
+  }
+  return Wrong(path, "a type beside it, one of " + names);
+}
+
+const OneofDescriptor* FindOneof(const Message& message, const std::string& name) {
+  const auto& type = *message.GetDescriptor();
+  for (int i = 0; i < type.real_oneof_decl_count(); ++i) {
+    if (type.oneof_decl(i)->name() == name) {
+      return type.oneof_decl(i);
+    }
+  }
+  return nullptr;
+}
+
 absl::Status MergeObject(const Json& json, std::string_view path, Message* out) {
   if (!json.is_object()) {
     return path.empty() ? InvalidArgument("want a JSON object") : Wrong(path, "an object, or null");
@@ -212,10 +239,14 @@ absl::Status MergeObject(const Json& json, std::string_view path, Message* out) 
   const std::string prefix = path.empty() ? "" : std::string(path) + ".";
   for (const auto& [name, value] : json.items()) {
     const FieldDescriptor* field = out->GetDescriptor()->FindFieldByName(name);
-    if (field == nullptr) {
+    std::string at = prefix;
+    at += name;
+    if (const OneofDescriptor* oneof = FindOneof(*out, name); oneof != nullptr) {
+      AURORA_ASSIGN_OR_RETURN(field, Member(json, *oneof, at));
+    } else if (field == nullptr || field->real_containing_oneof() != nullptr) {
       return Unknown(*out, prefix, name);
     }
-    AURORA_RETURN_IF_ERROR(PutField(value, prefix + name, field, out));
+    AURORA_RETURN_IF_ERROR(PutField(value, at, field, out));
   }
   return absl::OkStatus();
 }

@@ -4,7 +4,8 @@
 //   enums are
 //        lower-case names without their prefix (PROVIDER_TYPE_OPENAI -> "openai", ..._UNSPECIFIED
 //        -> ""); bytes base64; Timestamp RFC 3339 UTC or null; StringList an array or null; unset
-//        message null; unset `optional` field left out.
+//        message null; unset `optional` field left out. A oneof is one member under the oneof's
+//        name, null when unset; the string "type" beside it says which of its fields it is.
 //   in   strict: an unknown field, a duplicate key, a wrong type, a number out of range and a text
 //   that is not
 //        UTF-8 are InvalidArgument naming the path ("rate_limits.tokens_per_day") and, for an

@@ -109,7 +109,10 @@ Json ToJson(const Message& message) {
   Json out = Json::object();
   for (int i = 0; i < type.field_count(); ++i) {
     const FieldDescriptor& field = *type.field(i);
-    if (field.is_repeated()) {
+    if (const auto* oneof = field.real_containing_oneof(); oneof != nullptr) {
+      const FieldDescriptor* member = reflection.GetOneofFieldDescriptor(message, oneof);
+      out[oneof->name()] = member == nullptr ? Json(nullptr) : One(message, reflection, *member);
+    } else if (field.is_repeated()) {
       Json list = Json::array();
       const int size = reflection.FieldSize(message, &field);
       for (int k = 0; k < size; ++k) {

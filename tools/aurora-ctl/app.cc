@@ -9,6 +9,7 @@
 #include "shared/config/hostport.h"
 #include "shared/config/toml_file.h"
 #include "shared/config/value.h"
+#include "shared/schema/kinds.h"
 #include "tools/aurora-ctl/commands.h"
 #include "tools/aurora-ctl/completion.h"
 #include "tools/aurora-ctl/contexts.h"
@@ -190,6 +191,14 @@ class Builder {
     Entity("models", "Model");
     Entity("aliases", "Alias");
     Entity("overrides", "ModelOverride");
+    for (const schema::KindNames& names : schema::kShared) {
+      CLI::App* group = Entity(std::string(names.group), std::string(names.kind));
+      if (names.kind == schema::kWorkflow) {
+        AddWriteFlags(WithId(Leaf(group, "deactivate", "leave its scope without one",
+                                  [this](Session& s) { return WorkflowDeactivate(s, f_.id, f_.write); })),
+                      f_.write);
+      }
+    }
     CLI::App* apply = Leaf(&app_, "apply", "create or replace what a file describes",
                            [this](Session& s) { return ApplyFile(s, "", f_.file, f_.write); });
     File(apply);
@@ -250,7 +259,7 @@ class Builder {
                   f_.write);
   }
 
-  void Entity(const std::string& group, const std::string& kind) {
+  CLI::App* Entity(const std::string& group, const std::string& kind) {
     CLI::App* app = Group(group, kind + " entities");
     Leaf(app, "list", "all of them", [kind](Session& s) { return EntityList(s, kind); });
     WithId(Leaf(app, "get", "one of them",
@@ -261,6 +270,7 @@ class Builder {
         WithId(Leaf(app, "delete", "remove one",
                     [this, kind](Session& s) { return EntityDelete(s, kind, f_.id, f_.write); })),
         f_.write);
+    return app;
   }
 
   void Cluster() {

@@ -41,11 +41,12 @@ int KeysRotate(Session& session, const std::string& id, const std::string& overl
 int KeysDeactivate(Session& session, const std::string& id, const WriteFlags& write);
 int KeysDelete(Session& session, const std::string& id, const WriteFlags& write);
 
-// --- providers, models, aliases, overrides; `kind` is Provider, Model, Alias or ModelOverride ---
+// --- every other kind; `kind` as documents spell it: Provider, Guardrail, … ---
 int EntityList(Session& session, const std::string& kind);
 int EntityGet(Session& session, const std::string& kind, const std::string& id);
 int EntityDelete(Session& session, const std::string& kind, const std::string& id,
                  const WriteFlags& write);
+int WorkflowDeactivate(Session& session, const std::string& id, const WriteFlags& write);
 // `kind` "" = any.
 int ApplyFile(Session& session, const std::string& kind, const std::string& path,
               const WriteFlags& write);

@@ -1,7 +1,10 @@
-// Providers, models, aliases and overrides differ only in names, so each is a row of traits.
+// Providers, models, aliases and overrides differ only in names, so each is a row of traits; the kinds
+// that share their calls are commands_shared.cc's.
 #include "shared/base/status.h"
 #include "shared/config/value.h"
 #include "shared/protojson/protojson.h"
+#include "shared/schema/kinds.h"
+#include "tools/aurora-ctl/apply.h"
 #include "tools/aurora-ctl/commands.h"
 #include "tools/aurora-ctl/documents.h"
 
@@ -177,14 +180,6 @@ int DeleteOne(Session& session, const std::string& id, const WriteFlags& write) 
   return session.PrintWrite(nullptr, response.propagation(), write.wait == "all");
 }
 
-// One step of an apply: `send` false only checks the document.
-struct Step {
-  absl::Status mistake;
-  grpc::Status call;
-  std::string result;
-  bool partial = false;
-};
-
 template <class T>
 Step PutOne(Session& session, const Document& document, const WriteFlags& write, bool send) {
   typename T::PutRequest request;
@@ -215,11 +210,16 @@ Step Put(Session& session, const Document& document, const WriteFlags& write, bo
   if (document.kind == "ModelOverride") {
     return PutOne<ModelOverrideTraits>(session, document, write, send);
   }
+  if (IsShared(document.kind)) {
+    return SharedPut(session, document, write, send);
+  }
+  std::string want = "Provider, Model, Alias, ModelOverride";
+  for (const schema::KindNames& names : schema::kShared) {
+    want += ", " + std::string(names.kind);
+  }
   Step step;
-  step.mistake =
-      InvalidArgument("kind: " + config::Quoted(document.kind) +
-                      " cannot be applied, want Provider, Model, Alias or ModelOverride (keys: see "
-                      "aurora-ctl keys create)");
+  step.mistake = InvalidArgument("kind: " + config::Quoted(document.kind) + " cannot be applied, want one of " + want +
+                                 " (keys: see aurora-ctl keys create)");
   return step;
 }
 
@@ -230,6 +230,9 @@ std::string Title(const Document& document) {
 }  // namespace
 
 int EntityList(Session& session, const std::string& kind) {
+  if (IsShared(kind)) {
+    return SharedList(session, kind);
+  }
   return kind == "Provider" ? List<ProviderTraits>(session, kind)
          : kind == "Model"  ? List<ModelTraits>(session, kind)
          : kind == "Alias"  ? List<AliasTraits>(session, kind)
@@ -237,6 +240,9 @@ int EntityList(Session& session, const std::string& kind) {
 }
 
 int EntityGet(Session& session, const std::string& kind, const std::string& id) {
+  if (IsShared(kind)) {
+    return SharedGet(session, kind, id);
+  }
   return kind == "Provider" ? GetOne<ProviderTraits>(session, id)
          : kind == "Model"  ? GetOne<ModelTraits>(session, id)
          : kind == "Alias"  ? GetOne<AliasTraits>(session, id)
@@ -245,6 +251,9 @@ int EntityGet(Session& session, const std::string& kind, const std::string& id) 
 
 int EntityDelete(Session& session, const std::string& kind, const std::string& id,
                  const WriteFlags& write) {
+  if (IsShared(kind)) {
+    return SharedDelete(session, kind, id, write);
+  }
   return kind == "Provider" ? DeleteOne<ProviderTraits>(session, id, write)
          : kind == "Model"  ? DeleteOne<ModelTraits>(session, id, write)
          : kind == "Alias"  ? DeleteOne<AliasTraits>(session, id, write)
@@ -263,9 +272,13 @@ int ApplyFile(Session& session, const std::string& kind, const std::string& path
   }
   // All are checked before the first is sent: a typo in the last leaves nothing half done.
   for (const Document& document : *documents) {
-    if (const Step step = Put(session, document, write, false); !step.mistake.ok()) {
+    const Step step = Put(session, document, write, false);
+    if (!step.mistake.ok()) {
       return session.Fail(
           kUsage, path + ": " + Title(document) + ": " + std::string(Std(step.mistake.message())));
+    }
+    if (!step.call.ok()) {
+      return session.Fail(step.call);
     }
   }
   auto applied = Json::array();
@@ -279,8 +292,14 @@ int ApplyFile(Session& session, const std::string& kind, const std::string& path
     }
     Json row;
     row["kind"] = document.kind;
-    row["name"] = document.name;
+    row["name"] = step.name.empty() ? document.name : step.name;
     row["result"] = step.result;
+    if (!step.warnings.empty()) {
+      row["warnings"] = step.warnings;
+    }
+    for (const std::string& warning : step.warnings) {
+      session.err << "aurora-ctl: " << Title(document) << ": " << warning << "\n";
+    }
     applied.push_back(std::move(row));
     code = step.partial && write.wait == "all" ? kPartial : code;
   }

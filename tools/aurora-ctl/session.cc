@@ -24,8 +24,11 @@ int Session::Fail(ExitCode code, std::string_view message) const {
 
 int Session::PrintWrite(const google::protobuf::Message* entity, const v1::Propagation& propagation,
                         bool all_wanted) const {
-  nlohmann::ordered_json body =
-      entity == nullptr ? nlohmann::ordered_json::object() : protojson::ToJson(*entity);
+  return PrintWrite(entity == nullptr ? nlohmann::ordered_json::object() : protojson::ToJson(*entity), propagation,
+                    all_wanted);
+}
+
+int Session::PrintWrite(nlohmann::ordered_json body, const v1::Propagation& propagation, bool all_wanted) const {
   body["propagation"] = protojson::ToJson(propagation);
   PrintEntity(out, format, body);
   if (!all_wanted || (propagation.pending().empty() && propagation.unreachable().empty())) {

@@ -44,6 +44,7 @@ struct Session {
   // enforced it.
   int PrintWrite(const google::protobuf::Message* entity, const v1::Propagation& propagation,
                  bool all_wanted) const;
+  int PrintWrite(nlohmann::ordered_json body, const v1::Propagation& propagation, bool all_wanted) const;
   // "-" = stdin.
   absl::StatusOr<std::string> ReadInput(const std::string& path) const;
 };

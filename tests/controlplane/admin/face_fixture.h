@@ -2,9 +2,11 @@
 // blocking HTTP client.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <future>
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -25,13 +27,13 @@ namespace aurora::admin::testing {
 inline constexpr int64_t kNowMs = 1'700'000'000'000;
 inline constexpr std::string_view kMasterKey = "correct-horse-battery-staple";
 
-inline store::StoreOptions StoreIn(const std::string& path) {
+inline store::StoreOptions StoreIn(const std::string& path, std::span<const kinds::Kind> kinds = kinds::All()) {
   store::StoreOptions options;
   options.path = path;
   options.fresh_node_uid = "00112233445566778899aabbccddeeff";
   options.epoch = 7;
   options.watch_every = Duration::Millis(20);
-  for (const kinds::Kind& kind : kinds::All()) {
+  for (const kinds::Kind& kind : kinds) {
     options.resolve[std::string(kind.name)] =
         [resolve = kind.resolve](auto, auto, const auto& row) { return resolve(row); };
   }
@@ -41,7 +43,8 @@ inline store::StoreOptions StoreIn(const std::string& path) {
 // Handlers over a store, nobody enforcing.
 class Backend {
  public:
-  Backend() : store_(std::make_unique<store::Store>(StoreIn(dir_.Path("aurora.db")))) {
+  explicit Backend(std::span<const kinds::Kind> kinds = kinds::All())
+      : store_(std::make_unique<store::Store>(StoreIn(dir_.Path("aurora.db"), kinds))) {
     REQUIRE(store_->WaitOpened().state == store::State::kOpen);
     config::ProviderConfig environment;
     environment.name = "openai";
@@ -54,7 +57,8 @@ class Backend {
     deps.enforcement.now = [](uint64_t) { return Nobody(); };
     deps.enforcement.wait = [](uint64_t, Duration, const auto& done) { done(Nobody()); };
     deps.facts = [] { return NodeFacts{"0.1.0", "up", 0, 1}; };
-    deps.unix_ms = [] { return kNowMs; };
+    deps.unix_ms = [this] { return now_ms.load(); };
+    deps.entity_kinds = kinds;
     deps.traffic_path = dir_.Path("traffic.db");
     handlers_ = std::make_unique<Handlers>(std::move(deps));
   }
@@ -74,6 +78,8 @@ class Backend {
     store_.reset();
   }
   const aurora::testing::TempDir& dir() const { return dir_; }
+
+  std::atomic<int64_t> now_ms{kNowMs};
 
  private:
   aurora::testing::TempDir dir_;

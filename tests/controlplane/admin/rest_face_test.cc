@@ -8,7 +8,7 @@
 
 #include "controlplane/admin/rest_call.h"
 #include "shared/tls/session.h"
-#include "tests/controlplane/admin/face_fixture.h"
+#include "tests/controlplane/admin/rest_fixture.h"
 #include "tests/support/certs.h"
 
 namespace aurora::admin {
@@ -16,50 +16,10 @@ namespace {
 
 using testing::Http;
 using testing::HttpAnswer;
+using testing::Rest;
 
 constexpr std::string_view kPropagation =
     R"("propagation":{"members":1,"enforced":0,"pending":[],"unreachable":[],"not_serving":["local"]}})";
-
-class Rest {
- public:
-  explicit Rest(std::string_view master_key = testing::kMasterKey, config::TlsFiles tls = {})
-      : token_(crypto::Secret(master_key)) {
-    loop_.On([this, &tls] {
-      RestFace::Options options;
-      options.handlers = &backend_.handlers();
-      options.token = &token_;
-      options.store_open = [this] { return backend_.store().state().state == store::State::kOpen; };
-      options.tls = tls;
-      auto face = RestFace::Open(loop_.loop(), loop_.mailbox(), std::move(options));
-      REQUIRE(face.ok());
-      face_ = *std::move(face);
-      port_ = face_->port();
-    });
-  }
-  ~Rest() {
-    loop_.On([this] { face_.reset(); });
-    backend_.End();
-  }
-
-  HttpAnswer Call(const std::string& method, const std::string& path, const std::string& body = "",
-                  const std::string& headers = "Content-Type: application/json\r\n") const {
-    return Http(port_, method, "/admin/api/v1/" + path,
-                "Authorization: Bearer " + std::string(testing::kMasterKey) + "\r\n" + headers,
-                body);
-  }
-  HttpAnswer Anonymous(const std::string& headers) const {
-    return Http(port_, "GET", "/admin/api/v1/cluster/status", headers);
-  }
-  testing::Backend& backend() { return backend_; }
-  uint16_t port() const { return port_; }
-
- private:
-  testing::Backend backend_;
-  TokenCheck token_;
-  testing::LoopThread loop_;
-  std::unique_ptr<RestFace> face_;
-  uint16_t port_ = 0;
-};
 
 std::string Code(const HttpAnswer& answer) {
   const auto body = nlohmann::json::parse(answer.body, nullptr, false);

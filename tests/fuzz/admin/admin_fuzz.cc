@@ -2,8 +2,12 @@
 // The first byte chooses which.
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include <google/protobuf/message.h>
 
 #include "aurora/v1/admin.pb.h"
 #include "controlplane/admin/rest_call.h"
@@ -66,6 +70,35 @@ void Body(std::string_view text, std::string_view kind) {
   }
 }
 
+// A body of a kind that shares its calls, as a put reads it.
+void SharedBody(std::string_view text, uint8_t which) {
+  std::vector<const kinds::Kind*> shared;
+  for (const kinds::Kind& k : kinds::All()) {
+    if (k.prototype != nullptr) {
+      shared.push_back(&k);
+    }
+  }
+  const kinds::Kind& kind = *shared[which % shared.size()];
+  const std::unique_ptr<google::protobuf::Message> entity(kind.prototype()->New());
+  if (const auto fields = protojson::FromJsonText(text, entity.get()); !fields.ok()) {
+    CheckRefusal(fields.status());
+    return;
+  }
+  const std::string name(text.substr(0, which % 32));
+  absl::Status valid = kind.complete(which / 4 % 2 == 1 ? name : "", 1'700'000'000, entity.get());
+  valid = valid.ok() ? kind.validate(*entity) : valid;
+  if (!valid.ok()) {
+    CheckRefusal(valid);
+    AURORA_CHECK(!kinds::FieldOf(valid).empty());
+    return;
+  }
+  AURORA_CHECK(!kind.id(*entity).empty());
+  replication::Write write;
+  write.spec = entity->SerializeAsString();
+  AURORA_CHECK(
+      kind.resolve(replication::WriteRow({}, {{"00112233445566778899aabbccddeeff", 7}, 1}, {1, 0}, write)).ok());
+}
+
 void PathAndQuery(std::string_view target) {
   const size_t mark = target.find('?');
   const std::string_view path = target.substr(0, mark);
@@ -119,7 +152,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       }
       break;
     default:
-      PathAndQuery(text);
+      if (data[0] < 128) {
+        PathAndQuery(text);
+      } else {
+        SharedBody(text, static_cast<uint8_t>(data[0] / 8));
+      }
   }
   return 0;
 }

@@ -89,6 +89,23 @@ TEST_CASE("what was written reads back the same and lists its fields in order") 
   CHECK(back.SerializeAsString() == key.SerializeAsString());
 }
 
+TEST_CASE("a oneof is one member under its own name, chosen by the type beside it") {
+  v1::GuardrailSpec spec;
+  REQUIRE(FromJsonText(R"({"config":{"max_messages":3},"type":"length_limit"})", &spec).ok());
+  CHECK(spec.length_limit().max_messages() == 3);
+  const std::string written = ToJsonText(spec);
+  CHECK(written.find(R"("config":{"max_characters":0,"max_messages":3},"created_at")") != std::string::npos);
+  CHECK(written.find("length_limit\":") == std::string::npos);
+  v1::GuardrailSpec again;
+  REQUIRE(FromJsonText(written, &again).ok());
+  CHECK(again.SerializeAsString() == spec.SerializeAsString());
+  CHECK(ToJsonText(v1::GuardrailSpec()).find(R"("config":null)") != std::string::npos);
+  CHECK(FromJsonText(R"({"config":{}})", &spec).status().message() ==
+        "config: want a type beside it, one of system_prompt, regex_block, pii_redact, length_limit, llm_judge");
+  CHECK(FromJsonText(R"({"type":"length_limit","config":{"text":"x"}})", &spec).status().message().substr(0, 26) ==
+        "config.text: no such field");
+}
+
 TEST_CASE("null leaves a field as if it were absent") {
   v1::AuthKey key;
   REQUIRE(

@@ -70,6 +70,21 @@ class Admin : public v1::AdminService::Service {
     ++puts;
     return Status::OK;
   }
+  Status PutEntity(ServerContext*, const v1::PutEntityRequest* q, v1::PutEntityResponse* r) override {
+    if (q->entity().find("bad") != std::string::npos) {
+      return {grpc::StatusCode::INVALID_ARGUMENT, "type: want one of this and that"};
+    }
+    entity = *q;
+    r->set_name(q->name() + "@now");
+    r->set_created(true);
+    r->add_warnings("stored, not enforced by this version");
+    puts += q->dry_run() ? 0 : 1;
+    return Status::OK;
+  }
+  Status ListEntities(ServerContext*, const v1::ListEntitiesRequest* q, v1::ListEntitiesResponse* r) override {
+    r->add_entities(R"({"name":"g)" + q->kind() + R"(","type":"pii_redact"})");
+    return Status::OK;
+  }
   Status PutModel(ServerContext*, const v1::PutModelRequest* q, v1::PutModelResponse* r) override {
     model = q->model();
     r->set_created(true);
@@ -94,6 +109,7 @@ class Admin : public v1::AdminService::Service {
   v1::UpdateAuthKeyRequest updated;
   std::string stored;
   v1::Model model;
+  v1::PutEntityRequest entity;
   int puts = 0;
   bool healthy = true;
 };
@@ -188,6 +204,29 @@ TEST_CASE("apply sends nothing when any document is wrong") {
         2);
   CHECK(f.admin.puts == 0);
   CHECK(f.Ctl({"apply", "-f", "/nonexistent"}) == 1);
+}
+
+TEST_CASE("a kind that shares its calls is applied, listed and warned about") {
+  Fixture f;
+  CHECK(f.Ctl({"guardrails", "apply", "-f", "-", "-o", "json"}, "name: g\nspec:\n  type: pii_redact\n") == 0);
+  const Json row = Json::parse(f.out.str())["applied"][0];
+  CHECK(row["name"] == "g@now");
+  CHECK(row["result"] == "created");
+  CHECK(row["warnings"].size() == 1);
+  CHECK(f.err.str() == "aurora-ctl: Guardrail g: stored, not enforced by this version\n");
+  CHECK(f.admin.entity.entity() == R"({"type":"pii_redact"})");
+  CHECK(f.Ctl({"pricing", "list", "-o", "json"}) == 0);
+  CHECK(Json::parse(f.out.str())["model_pricing"][0]["name"] == "gPricing");
+  CHECK(f.Ctl({"guardrails", "list"}) == 0);
+  CHECK(f.out.str().find("gGuardrail  pii_redact") != std::string::npos);
+}
+
+TEST_CASE("the node checks every document before the first is written") {
+  Fixture f;
+  CHECK(f.Ctl({"apply", "-f", "-"}, R"([{"kind":"Budget","name":"path:/@day","spec":{"limit_usd":1}},)"
+                                    R"({"kind":"Guardrail","name":"g","spec":{"type":"bad"}}])") == 2);
+  CHECK(f.err.str().find("Guardrail g: type: want one of this and that") != std::string::npos);
+  CHECK(f.admin.puts == 0);
 }
 
 TEST_CASE("a model's name is its provider and id, and leaving enabled out leaves it on") {
