@@ -226,6 +226,7 @@ peers::LinksCallbacks ClusterImpl::LinkCallbacks() {
     const roster::PeerHello hello = FromProto(*peer.hello);
     Step([&](Instant now, int64_t wall, auto& out) { roster_->OnLinkUp(now, wall, hello, out); });
     SendRing(uid);
+    MeetInGossip(hello.node);
   };
   callbacks.frame = [this](const peers::PeerState& peer, const v1::ControlFrame& frame) {
     if (frame.has_heartbeat()) {
@@ -375,6 +376,18 @@ void ClusterImpl::SyncMembers() {
     }
   });
   seen_in_gossip_ = std::move(seen);
+}
+
+// After a start gossip asks the seeds alone, and the first node's only seed may be itself: whom a stream reaches,
+// gossip is to know as well, or this node confirms no accusation until the next exchange of views.
+void ClusterImpl::MeetInGossip(const roster::NodeInfo& peer) {
+  const auto members = gossip_->Members();
+  const bool known = std::any_of(members->begin(), members->end(), [&](const peers::Member& m) {
+    return m.name == peer.node_id && m.state == gossipwire::NodeState::kAlive;
+  });
+  if (const auto address = gossipwire::ParseAddress(peer.gossip_addr); address && !known) {
+    gossip_->Contact(*address);
+  }
 }
 
 void ClusterImpl::OnGossipRefused(const peers::PeerRefused& refused) {

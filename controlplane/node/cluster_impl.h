@@ -71,6 +71,7 @@ class ClusterImpl final : public Cluster {
   void OnGossipEvents(std::span<const membership::Event> events);
   void OnGossipRefused(const peers::PeerRefused& refused);
   void SyncMembers();
+  void MeetInGossip(const roster::NodeInfo& peer);
   membership::NodeMeta GossipMeta() const;
   void LookAtSeed();
   void OnFoundingStored(bool ok);

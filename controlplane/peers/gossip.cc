@@ -82,6 +82,10 @@ absl::Status Gossip::SetSeeds(const std::vector<std::string>& seeds) {
   return posted ? absl::OkStatus() : ResourceExhausted("the gossip thread does not answer");
 }
 
+bool Gossip::Contact(gossipwire::Address address) {
+  return Post([this, address = std::move(address)] { engine_->Contact(address); });
+}
+
 bool Gossip::SendUser(std::string node, std::string payload, bool stream) {
   return Post([this, node = std::move(node), payload = std::move(payload), stream]() mutable {
     engine_->SendUser(node, std::move(payload), stream);

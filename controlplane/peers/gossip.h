@@ -115,6 +115,8 @@ class Gossip {
   absl::Status SetKeys(const std::vector<crypto::Secret>& keys, gossipwire::Verify verify = {});
   // Replaces the seeds and contacts all of them now. Errors: InvalidArgument names the seed.
   absl::Status SetSeeds(const std::vector<std::string>& seeds);
+  // Exchanges views with whoever is at `address` now; our own is ignored.
+  bool Contact(gossipwire::Address address);
   // To a member, by name; unknown names are ignored.
   bool SendUser(std::string node, std::string payload, bool stream);
   // Tells the others, then calls `done` at home: when it has been told as often as it will be, or

@@ -194,6 +194,13 @@ void GossipEngine::SetSeeds(std::vector<gossipwire::JoinAddress> seeds) {
   seeds_->ResolveAll(true);
 }
 
+void GossipEngine::Contact(const Address& address) {
+  if (!seeds_->IsOwn(address)) {
+    core_->Contact(uv::Loop::Now(), address, true, out_);
+    Settle();
+  }
+}
+
 void GossipEngine::SendUser(std::string_view node, std::string payload, bool stream) {
   const membership::Record* record = core_->Find(node);
   if (record == nullptr) {

@@ -48,6 +48,7 @@ class GossipEngine final : public uv::UdpObserver,
   void UpdateMeta(std::string meta);
   void SetKeys(gossipwire::Keyring keys, gossipwire::Verify verify);
   void SetSeeds(std::vector<gossipwire::JoinAddress> seeds);
+  void Contact(const gossipwire::Address& address);
   void SendUser(std::string_view node, std::string payload, bool stream);
   void Leave(Duration bound, absl::AnyInvocable<void()> done);
 
