@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -123,6 +124,7 @@ class Database {
 
  private:
   friend class Transaction;
+  friend absl::Status CopyOnline(Database& from, Database& to, int pages, const std::function<bool()>& go_on);
   friend absl::Status Expose(Database& db, std::string_view name, std::string_view columns,
                              std::unique_ptr<RowSource> source);
   struct Close {

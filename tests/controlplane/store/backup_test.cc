@@ -1,0 +1,172 @@
+#include "controlplane/store/backup_thread.h"
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+
+#include "tests/controlplane/store/store_fixture.h"
+
+namespace aurora::store::testing {
+namespace {
+
+int64_t Now() { return 1'700'000'000'000; }
+
+absl::StatusOr<BackupInfo> Create(BackupThread& backups, const std::string& to) {
+  std::promise<absl::StatusOr<BackupInfo>> answer;
+  backups.Create(to, [&](absl::StatusOr<BackupInfo> r) { answer.set_value(std::move(r)); });
+  return answer.get_future().get();
+}
+
+absl::StatusOr<RestoreResult> Restore(BackupThread& backups, const std::string& path, bool new_cluster = false) {
+  std::promise<absl::StatusOr<RestoreResult>> answer;
+  backups.Restore(path, new_cluster, [&](absl::StatusOr<RestoreResult> r) { answer.set_value(std::move(r)); });
+  return answer.get_future().get();
+}
+
+TEST_CASE("a backup made while the node writes holds every write answered before and only its owner reads it") {
+  const TempDir dir;
+  Store store(Options(dir, 7));
+  for (int i = 0; i < 500; ++i) {
+    store.Submit(Put("before" + std::to_string(i), std::string(500, 'x')), [](absl::StatusOr<WriteResult>) {});
+  }
+  REQUIRE(Submit(store, Put("last", "1")).ok());
+  BackupThread backups(&store, dir.Path("aurora.db"), Now);
+  std::atomic<bool> stop{false};
+  std::atomic<int> written{0};
+  std::thread writer([&] {
+    for (int i = 0; !stop; ++i) {
+      written += Submit(store, Increment("during" + std::to_string(i % 10))).ok() ? 1 : 0;
+    }
+  });
+  const auto info = Create(backups, dir.Path("a.backup"));
+  const int at_end = written;
+  CHECK(Eventually([&] { return written > at_end + 3; }));  // writes go on
+  stop = true;
+  writer.join();
+  REQUIRE(info.ok());
+  CHECK(info->rows >= 501);
+  CHECK(info->node_uid == kUid);
+  CHECK(info->epoch == 7);
+  CHECK(info->created_ms == Now());
+  CHECK(backups.stats().last_bytes == std::filesystem::file_size(dir.Path("a.backup")));
+  using std::filesystem::perms;
+  CHECK(std::filesystem::status(dir.Path("a.backup")).permissions() == (perms::owner_read | perms::owner_write));
+  CHECK_FALSE(std::filesystem::exists(dir.Path("a.backup.tmp")));
+  CHECK_FALSE(std::filesystem::exists(dir.Path("a.backup-wal")));
+  CHECK(VerifyBackup(dir.Path("a.backup"))->sha256 == info->sha256);
+  CHECK(absl::IsAlreadyExists(Create(backups, dir.Path("a.backup")).status()));
+  CHECK(CheckConsistent(dir.Path("a.backup")) == info->rows);
+}
+
+TEST_CASE("a backup that was damaged anywhere, cut short or is none is refused and restores nothing") {
+  const TempDir dir;
+  Store store(Options(dir, 7));
+  for (int i = 0; i < 200; ++i) {
+    REQUIRE(Submit(store, Put("k" + std::to_string(i), std::string(300, 'x'))).ok());
+  }
+  BackupThread backups(&store, dir.Path("aurora.db"), Now);
+  REQUIRE(Create(backups, dir.Path("good")).ok());
+  const uint64_t head = store.head().seq;
+  const auto damaged = [&](const std::string& name, const auto& damage) {
+    std::filesystem::copy_file(dir.Path("good"), dir.Path(name));
+    damage(dir.Path(name));
+    CHECK_FALSE(VerifyBackup(dir.Path(name)).ok());
+    CHECK_FALSE(Restore(backups, dir.Path(name), true).ok());
+  };
+  damaged("short", [](const std::string& path) {
+    std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
+  });
+  damaged("value", [](const std::string& path) {
+    // One byte of a value: the pages are in order, the row decodes, only the hash knows.
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    std::string all(std::filesystem::file_size(path), '\0');
+    file.read(all.data(), static_cast<std::streamsize>(all.size()));
+    const size_t at = all.find(std::string(300, 'x'));
+    REQUIRE(at != std::string::npos);
+    for (size_t i = at; i != std::string::npos; i = all.find(std::string(300, 'x'), i + 300)) {
+      all[i + 100] = 'y';
+    }
+    file.seekp(0);
+    file.write(all.data(), static_cast<std::streamsize>(all.size()));
+  });
+  damaged("noise", [](const std::string& path) { std::ofstream(path) << std::string(9'000, 'z'); });
+  damaged("other", [](const std::string& path) {
+    std::filesystem::remove(path);
+    REQUIRE(schema::OpenAuroraForWrite(path).ok());  // an aurora.db, but no backup
+  });
+  CHECK(absl::IsNotFound(VerifyBackup(dir.Path("nothing")).status()));
+  CHECK_FALSE(std::filesystem::exists(dir.Path("nothing")));
+  CHECK(store.head().seq == head);
+}
+
+TEST_CASE("a restore merges: what the disk lost comes back, what is newer stays, deletes and revocations stay") {
+  const TempDir dir;
+  const TempDir fresh;
+  replication::Row later;
+  {
+    Store store(Options(dir, 7));
+    for (const char* id : {"lost", "edited", "deleted", "revoked"}) {
+      REQUIRE(Submit(store, Put(id, "old")).ok());
+    }
+    BackupThread backups(&store, dir.Path("aurora.db"), Now);
+    REQUIRE(Create(backups, dir.Path("b")).ok());
+    REQUIRE(Submit(store, Put("edited", "new")).ok());
+    WriteRequest drop = Put("deleted", "");
+    drop.edit = [](const EditContext&) { return std::optional(replication::Write{"", true, {}}); };
+    REQUIRE(Submit(store, std::move(drop)).ok());
+    WriteRequest revoke = Put("revoked", "");
+    revoke.edit = [](const EditContext&) {
+      replication::Write write;
+      write.facts.revoked.insert("secret");
+      return std::optional(write);
+    };
+    REQUIRE(Submit(store, std::move(revoke)).ok());
+    const auto restored = Restore(backups, dir.Path("b"));
+    REQUIRE(restored.ok());
+    CHECK(restored->rows == 4);
+    CHECK(restored->changed == 0);
+    auto reader = Reader::Open(dir.Path("aurora.db"));
+    CHECK((*reader)->Get("Alias", "edited")->resolved == "v:new");
+    CHECK_FALSE((*reader)->Get("Alias", "deleted")->resolved.has_value());
+    CHECK((*reader)->Get("Alias", "revoked")->row.facts.revoked.size() == 1);
+    CHECK((*reader)->Meta(schema::kMetaRestored).ok());
+    REQUIRE(Wait([&](auto done) { store.Settle(done); }).ok());
+    CHECK(absl::IsNotFound((*reader)->Meta(schema::kMetaRestored).status()));
+    CHECK(*(*reader)->Meta(schema::kMetaSettledEpoch) == "7");
+  }
+  Store store(Options(fresh, 8));
+  REQUIRE(store.WaitOpened().state == State::kOpen);
+  const auto before = sqlite::FileIdentity::OfPath(fresh.Path("aurora.db"));
+  BackupThread backups(&store, fresh.Path("aurora.db"), Now);
+  const auto restored = Restore(backups, dir.Path("b"));
+  REQUIRE(restored.ok());
+  CHECK(restored->changed == 4);
+  auto reader = Reader::Open(fresh.Path("aurora.db"));
+  CHECK((*reader)->Get("Alias", "lost")->resolved == "v:old");
+  CHECK(*before == *sqlite::FileIdentity::OfPath(fresh.Path("aurora.db")));  // no reader loses its file
+  CHECK(*(*reader)->Head() == schema::Position{8, 4});
+}
+
+TEST_CASE("a backup of another cluster is refused, and taken for a new cluster without waiting for members") {
+  const TempDir dir;
+  const TempDir fresh;
+  {
+    Store store(Options(dir, 7));
+    REQUIRE(Submit(store, Put("a", "1")).ok());
+    REQUIRE(Wait([&](auto done) { store.SetMeta(std::string(schema::kMetaClusterId), "old", done); }).ok());
+    BackupThread backups(&store, dir.Path("aurora.db"), Now);
+    REQUIRE(Create(backups, dir.Path("b")).ok());
+  }
+  Store store(Options(fresh, 8));
+  BackupThread backups(&store, fresh.Path("aurora.db"), Now);
+  CHECK(absl::IsFailedPrecondition(Restore(backups, dir.Path("b")).status()));
+  auto reader = Reader::Open(fresh.Path("aurora.db"));
+  REQUIRE(reader.ok());
+  CHECK((*reader)->Head()->seq == 0);
+  REQUIRE(Restore(backups, dir.Path("b"), true).ok());
+  CHECK((*reader)->Get("Alias", "a")->resolved == "v:1");
+  CHECK_FALSE((*reader)->Meta(schema::kMetaRestored).ok());
+}
+
+}  // namespace
+}  // namespace aurora::store::testing
