@@ -1,5 +1,6 @@
 #include "controlplane/node/node.h"
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstring>
@@ -35,6 +36,7 @@ constexpr size_t kMailboxMax = 65'536;
 constexpr Duration kGrpcGrace = Duration::Seconds(2);
 constexpr Duration kDrainMax = Duration::Seconds(5);
 constexpr Duration kLivenessEvery = Duration::Seconds(1);
+constexpr int kMarkEvery = 3;  // looks at the data plane between two looks at the feed's head
 
 // A predecessor may still be letting go: what it holds is worth waiting for, anything else is not.
 template <class F>
@@ -129,6 +131,7 @@ class Node::Impl {
   std::vector<std::string> NotReady() const;
   bool StoreOpen() const { return store_->state().state == store::State::kOpen; }
   void LookAtDataPlane();
+  void NoteFeedMark();
   void KeepSynced();
   void OnSignal(int signum);
   void FaceDrained();
@@ -150,6 +153,10 @@ class Node::Impl {
   std::unique_ptr<rolepage::ControlPage> page_;
   std::unique_ptr<PropagationWatch> propagation_;
   OpenedIdentity identity_;
+  // aurora.db knows whether this disk went back: only then election.db may forget it.
+  const std::shared_ptr<std::atomic<bool>> rollback_noted_ = std::make_shared<std::atomic<bool>>(false);
+  schema::Position marked_;
+  int mark_in_ = 0;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<Cluster> cluster_;  // null: clustering is off
   std::unique_ptr<admin::Handlers> handlers_;
@@ -223,6 +230,12 @@ absl::Status Node::Impl::OpenState() {
   }
   if (identity_.identity.aurora_lacks_cluster_id) {
     store_->SetMeta(std::string(schema::kMetaClusterId), identity_.identity.cluster_id);
+  }
+  if (identity_.identity.rolled_back.empty()) {
+    *rollback_noted_ = true;
+  } else {
+    store_->SetMeta(std::string(schema::kMetaRestored), identity_.identity.rolled_back,
+                    [noted = rollback_noted_](const absl::Status& stored) { *noted = stored.ok(); });
   }
   metrics_ = std::make_shared<NodeMetrics>(*store_, *page_, db_path);
   registry_.Add(metrics_);
@@ -332,7 +345,20 @@ void Node::Impl::KeepSynced() {
   }
 }
 
+// Lazily: an older mark only finds fewer rollbacks.
+void Node::Impl::NoteFeedMark() {
+  const schema::Position head = store_->head();
+  if (--mark_in_ > 0 || identity_.election == nullptr || !*rollback_noted_ || head.epoch != epoch_ ||
+      head == marked_) {
+    return;
+  }
+  mark_in_ = kMarkEvery;
+  marked_ = head;
+  identity_.election->Submit([head](store::ElectionDb& db) { return db.SetFeedMark(head); });
+}
+
 void Node::Impl::LookAtDataPlane() {
+  NoteFeedMark();
   KeepSynced();
   const bool up = page_->DataPlaneAlive();
   if (up != data_plane_up_) {

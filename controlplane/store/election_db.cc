@@ -19,6 +19,7 @@ constexpr std::string_view kIncarnation = "incarnation";
 constexpr std::string_view kProposalId = "proposal_cluster_id";
 constexpr std::string_view kProposalRound = "proposal_round";
 constexpr std::string_view kAuroraPending = "aurora_pending";
+constexpr std::string_view kFeedMark = "feed_mark";  // epoch:seq, decimal
 
 template <class T>
 std::optional<T> ParseNumber(std::string_view text) {
@@ -186,6 +187,25 @@ absl::Status ElectionDb::SetIncarnation(uint32_t incarnation) {
     return absl::OkStatus();
   }
   return Write([&] { return SetMeta(kIncarnation, std::to_string(incarnation)); });
+}
+
+absl::Status ElectionDb::SetFeedMark(const schema::Position& mark) {
+  return Write([&] { return SetMeta(kFeedMark, std::to_string(mark.epoch) + ":" + std::to_string(mark.seq)); });
+}
+
+absl::StatusOr<std::optional<schema::Position>> ElectionDb::FeedMark() {
+  AURORA_ASSIGN_OR_RETURN(const std::string text, Meta(kFeedMark));
+  const std::string_view all = text;
+  const size_t colon = all.find(':');
+  if (colon == std::string_view::npos) {
+    return std::optional<schema::Position>();
+  }
+  const std::optional<uint64_t> epoch = ParseNumber<uint64_t>(all.substr(0, colon));
+  const std::optional<uint64_t> seq = ParseNumber<uint64_t>(all.substr(colon + 1));
+  if (!epoch.has_value() || !seq.has_value()) {
+    return DataLoss(options_.path + ": the mark of the change feed in it is unreadable");
+  }
+  return std::optional(schema::Position{*epoch, *seq});
 }
 
 absl::Status ElectionDb::InsertKey(int64_t position, const GossipKeyRecord& key) {

@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "controlplane/roster/types.h"
 #include "shared/crypto/secret.h"
+#include "shared/schema/aurora_db.h"
 #include "shared/sqlite/database.h"
 
 namespace aurora::store {
@@ -61,6 +62,10 @@ class ElectionDb {
   absl::Status SetRoster(const roster::RosterRecord& record);
   // A lower one than the stored is ignored.
   absl::Status SetIncarnation(uint32_t incarnation);
+  // The newest place in our feed that is known to be on disk in aurora.db; where to look for a disk that went back.
+  absl::Status SetFeedMark(const schema::Position& mark);
+  // Nothing: never set.
+  absl::StatusOr<std::optional<schema::Position>> FeedMark();
   absl::Status SetGossipKeys(const std::vector<GossipKeyRecord>& keys);
 
   const std::string& path() const { return options_.path; }

@@ -15,6 +15,7 @@ enum class Presence { kMissing, kThere, kUnreadable };
 
 struct AuroraFacts {
   Presence presence = Presence::kMissing;
+  std::vector<FeedEpoch> history;
   std::string node_uid;
   std::string cluster_id;
 };
@@ -41,13 +42,49 @@ AuroraFacts LookAt(const std::string& path) {
   Reader reader(&*db);
   absl::StatusOr<std::string> uid = MetaOrEmpty(reader, schema::kMetaNodeUid);
   absl::StatusOr<std::string> cluster = MetaOrEmpty(reader, schema::kMetaClusterId);
-  if (!uid.ok() || !cluster.ok()) {
+  absl::StatusOr<std::vector<FeedEpoch>> history = reader.History();
+  if (!uid.ok() || !cluster.ok() || !history.ok()) {
     return facts;
   }
+  facts.history = *std::move(history);
   facts.presence = uid->empty() ? Presence::kMissing : Presence::kThere;
   facts.node_uid = *std::move(uid);
   facts.cluster_id = *std::move(cluster);
   return facts;
+}
+
+// Whether aurora.db still has what election.db says was on its disk; empty: it has.
+std::string WentBack(const AuroraFacts& aurora, const schema::Position& mark) {
+  if (aurora.presence == Presence::kMissing) {
+    return mark.seq == 0 ? "" : "aurora.db is gone; it had " + std::to_string(mark.seq) + " changes";
+  }
+  for (const FeedEpoch& epoch : aurora.history) {
+    if (epoch.epoch == mark.epoch) {
+      return epoch.last_seq >= mark.seq ? ""
+                                        : "aurora.db is an older copy: it ends at change " +
+                                              std::to_string(epoch.last_seq) + " of a start in which this node had " +
+                                              std::to_string(mark.seq);
+    }
+  }
+  return "aurora.db is an older copy: it does not know a start in which this node had change " +
+         std::to_string(mark.seq);
+}
+
+// The mark stays until the Store is open and has the restored mark: a crash before that finds it again.
+absl::Status CheckMark(ElectionDb& election, const AuroraFacts& aurora, NodeIdentity& identity) {
+  if (aurora.presence == Presence::kUnreadable) {
+    return absl::OkStatus();
+  }
+  AURORA_ASSIGN_OR_RETURN(const std::optional<schema::Position> mark, election.FeedMark());
+  if (!mark.has_value()) {
+    return absl::OkStatus();
+  }
+  identity.rolled_back = WentBack(aurora, *mark);
+  if (!identity.rolled_back.empty() && aurora.presence == Presence::kThere) {  // else there is an event already
+    identity.events.push_back(
+        {"aurora_db_rolled_back", identity.rolled_back + "; it catches up with all members first"});
+  }
+  return absl::OkStatus();
 }
 
 absl::Status TellAurora(const std::string& path, const NodeIdentity& identity) {
@@ -131,6 +168,7 @@ absl::StatusOr<NodeIdentity> ResolveIdentity(ElectionDb& election, const std::st
   const bool is_new = state.node_uid.empty();
   AURORA_ASSIGN_OR_RETURN(NodeIdentity identity, is_new ? NewUid(election, aurora, fresh_uid)
                                                         : Known(election, aurora_path, aurora, state, pending));
+  AURORA_RETURN_IF_ERROR(CheckMark(election, aurora, identity));
   pending = pending || (is_new && aurora.presence != Presence::kMissing);
   // Not now (unreadable, disk full): the debt stays and is paid at another start.
   if (pending && aurora.presence == Presence::kThere && TellAurora(aurora_path, identity).ok()) {

@@ -28,6 +28,9 @@ struct NodeIdentity {
   std::string node_uid;
   std::string cluster_id;              // empty: fresh
   bool aurora_lacks_cluster_id = false;  // write it once the Store is open
+  // Not empty: aurora.db is an older copy of what this node had (or is gone), by election.db's feed mark. Set
+  // kMetaRestored to it once the Store is open: the node catches up with every member before it serves.
+  std::string rolled_back;
   std::vector<IdentityEvent> events;
 };
 

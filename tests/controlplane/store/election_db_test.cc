@@ -352,6 +352,41 @@ TEST_CASE("a cluster id that only one of the files has is taken over by the othe
   CHECK(Reload(other).founding.cluster_id == "c1");
 }
 
+TEST_CASE("an aurora.db older than election.db's mark is told as rolled back, and one that goes on is not") {
+  const TempDir dir;
+  const TempDir old;
+  MakeAurora(dir, "u1", "c1");
+  MakeElection(dir, "u1", "c1");
+  CHECK(Resolve(dir)->rolled_back.empty());  // no mark yet
+  std::filesystem::copy_file(dir.Path("aurora.db"), old.Path("aurora.db"));
+  schema::Position head;
+  {
+    Store store(Options(dir, 8));
+    REQUIRE(Submit(store, Put("a", "1")).ok());
+    head = store.head();
+    REQUIRE(Submit(store, Put("a", "2")).ok());
+  }
+  REQUIRE(OpenDb(dir)->SetFeedMark(head).ok());
+  CHECK(*OpenDb(dir)->FeedMark() == head);
+  CHECK(Resolve(dir)->rolled_back.empty());  // ahead of the mark
+  { const Store store(Options(dir, 9)); }
+  CHECK(Resolve(dir)->rolled_back.empty());
+  // The same start, but less of it.
+  REQUIRE(OpenDb(dir)->SetFeedMark({8, 5}).ok());
+  CHECK(Resolve(dir)->rolled_back.find("ends at change 2") != std::string::npos);
+  // Of before that start.
+  REQUIRE(OpenDb(dir)->SetFeedMark(head).ok());
+  std::filesystem::copy_file(old.Path("aurora.db"), dir.Path("aurora.db"),
+                             std::filesystem::copy_options::overwrite_existing);
+  const auto back = Resolve(dir);
+  REQUIRE(back.ok());
+  CHECK_FALSE(back->rolled_back.empty());
+  REQUIRE(back->events.size() == 1);
+  CHECK(back->events[0].type == "aurora_db_rolled_back");
+  std::filesystem::remove(dir.Path("aurora.db"));
+  CHECK_FALSE(Resolve(dir)->rolled_back.empty());
+}
+
 TEST_CASE("an aurora.db that cannot be read decides nothing") {
   const TempDir dir;
   MakeElection(dir, "u1", "c1");
