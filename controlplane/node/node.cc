@@ -17,6 +17,7 @@
 #include "controlplane/admin/handlers.h"
 #include "controlplane/admin/rest_face.h"
 #include "controlplane/admin/token.h"
+#include "controlplane/kinds/last_good.h"
 #include "controlplane/kinds/resolve.h"
 #include "controlplane/node/cluster.h"
 #include "controlplane/node/identity.h"
@@ -28,6 +29,7 @@
 #include "shared/rolepage/control_page.h"
 #include "shared/rolepage/lock_file.h"
 #include "shared/schema/aurora_db.h"
+#include "shared/schema/kinds.h"
 
 namespace aurora::node {
 namespace {
@@ -222,6 +224,7 @@ absl::Status Node::Impl::OpenState() {
   options.fresh_node_uid = identity_.identity.node_uid;
   options.epoch = epoch_;
   options.resolve = Resolvers();
+  options.facts[std::string(schema::kAuthKey)] = kinds::AuthKeyLastGood;
   options.on_state = LogStoreState;
   const std::string db_path = options.path;
   store_ = std::make_unique<store::Store>(std::move(options));

@@ -49,6 +49,13 @@ void NodeMetrics::CollectInto(metrics::Families& families) const {
   }
   families.Counter("aurora_db_busy_total", "Writes that waited too long for the file's lock.", {},
                    static_cast<double>(m.busy.value()));
+  families.Gauge("aurora_store_rows", "Rows of policy, tombstones too.", {}, static_cast<double>(m.rows.value()));
+  families.Gauge("aurora_store_tombstones", "Rows of which only the deletion is left.", {},
+                 static_cast<double>(m.tombstones.value()));
+  families.Gauge("aurora_store_parked", "Rows whose newest value is not in force here.", {},
+                 static_cast<double>(m.parked.value()));
+  families.Gauge("aurora_sync_conflicts", "Rows with concurrent values.", {},
+                 static_cast<double>(m.conflicts.value()));
   families.Gauge("aurora_store_writable", "1 while the store takes writes.", {}, writable ? 1 : 0);
   families.Counter("aurora_audit_events_total", "Entries ever written to the audit table.", {},
                    static_cast<double>(audit_events_.load(std::memory_order_relaxed)));
