@@ -1,8 +1,8 @@
 // BasicLink: one end of one stream to a peer, whichever side dialled; PeerLink is Control's, ReplicateLink Replicate's.
 // Source: ours (docs/protocols/sync.md).
 // Thread: the control loop's, callbacks too; gRPC's threads reach it only through a Mailbox. Bounds: a frame 1 MiB;
-// what waits to be sent: F's kQueueBytesMax and kQueueFramesMax; one received frame waits for the loop, the rest waits
-// in the sender (HTTP/2 flow control). Errors: Sent; a frame that is not queued is dropped.
+// what waits to be sent: F's kQueueBytes and kQueueFrames; of what was received F's kReadAhead and a frame wait for the
+// loop, the rest in the sender (HTTP/2 flow control). Errors: Sent; a frame that is not queued is dropped.
 // Always: OnClosed comes exactly once and last; the object may be dropped at any time, the stream then ends by itself.
 #pragma once
 
@@ -54,6 +54,7 @@ struct ControlFrames {
   static constexpr size_t kFrameOverhead = 0;
   static constexpr int kPerSecond = kFramesPerSecond;
   static constexpr bool kCoalesces = true;  // of heartbeats the latest waits
+  static constexpr size_t kReadAhead = 0;   // one received frame waits for the loop
 };
 
 struct ReplicateFrames {
@@ -66,6 +67,8 @@ struct ReplicateFrames {
   static constexpr size_t kFrameOverhead = kReplicateFrameOverhead;
   static constexpr int kPerSecond = 0;  // any number: who takes them sets the pace
   static constexpr bool kCoalesces = false;
+  // More is read while what was read and waits for the loop is less: small frames then cost no turn of it each.
+  static constexpr size_t kReadAhead = 32 << 10;
 };
 
 // How a stream ended.
@@ -118,7 +121,7 @@ class BasicLink {
   // For how long no frame has gone out although there is no room for a largest one.
   virtual Duration Stuck() const = 0;
   virtual Traffic traffic() const = 0;
-  // While held no frame is called back, and at most one is read.
+  // While held no frame is called back; what was read ahead is kept.
   virtual void Hold(bool hold) = 0;
   // Drops what waits, sends the Bye (none for kNone) and ends the stream once it is out. The first call counts.
   virtual void Close(ByeReason reason, std::string message) = 0;

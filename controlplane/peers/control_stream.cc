@@ -105,11 +105,10 @@ void BasicStream<F>::Hold(bool hold) {
   if (hold) {
     return;
   }
-  if (received_.has_value()) {
+  if (!received_.empty()) {
     Wake();
-  } else {
-    ReadOn();
   }
+  ReadOn();
 }
 
 // Room for the largest frame is what counts as room; with a gap, so that who waits is told once.
@@ -187,10 +186,10 @@ void BasicStream<F>::ReadNext() {
   wire_->Read();
 }
 
-// The next frame, when the one before is gone and nobody holds.
+// The next frame, when the loop keeps pace and nobody holds.
 template <class F>
 void BasicStream<F>::ReadOn() {
-  if (!held_ && !ended_ && !received_.has_value()) {
+  if (!held_ && !ended_ && (received_.empty() || received_bytes_ < F::kReadAhead)) {
     ReadNext();
   }
 }
@@ -253,9 +252,12 @@ void BasicStream<F>::Take(Frame frame) {
       EndCall(false);
       return;
     } else {
-      received_ = std::move(frame);
+      const size_t bytes = frame.ByteSizeLong() + F::kFrameOverhead;
+      received_.push_back(Queued{std::move(frame), bytes});
+      received_bytes_ += bytes;
       Wake();
-      return;  // the loop reads on when it has taken this one
+      ReadOn();  // else the loop does when it has taken what waits
+      return;
     }
   }
   // What still comes while we part is dropped.
@@ -314,24 +316,42 @@ void BasicStream<F>::Wake() {
   }
 }
 
+// One frame a time under the lock: a callback may hold, and what is read meanwhile comes after it.
+template <class F>
+bool BasicStream<F>::DeliverFrame() {
+  Frame frame;
+  {
+    const std::lock_guard lock(mu_);
+    if (held_ || received_.empty()) {
+      return false;
+    }
+    frame = std::move(received_.front().frame);
+    received_bytes_ -= received_.front().bytes;
+    received_.pop_front();
+  }
+  if (listener_ == nullptr) {
+    return true;
+  }
+  if (frame.has_hello()) {
+    listener_->OnHello(frame.hello());
+  } else {
+    listener_->OnFrame(frame);
+  }
+  return true;
+}
+
 template <class F>
 void BasicStream<F>::Deliver() {
-  std::optional<Frame> frame;
   bool writable = false;
+  size_t frames = 0;
   {
     const std::lock_guard lock(mu_);
     woken_ = false;
-    if (!held_) {
-      frame = std::exchange(received_, std::nullopt);
-    }
+    frames = received_.size();  // those that come meanwhile wait their turn: other streams have theirs
     writable = std::exchange(writable_, false) && !ended_;
   }
-  if (frame.has_value() && listener_ != nullptr) {
-    if (frame->has_hello()) {
-      listener_->OnHello(frame->hello());
-    } else {
-      listener_->OnFrame(*frame);
-    }
+  while (frames > 0 && DeliverFrame()) {
+    --frames;
   }
   if (writable && listener_ != nullptr) {
     listener_->OnWritable();
@@ -339,8 +359,11 @@ void BasicStream<F>::Deliver() {
   Closure closure;
   {
     const std::lock_guard lock(mu_);
-    if (!done_) {
-      ReadOn();
+    if (!received_.empty() && !held_) {
+      Wake();
+    }
+    ReadOn();
+    if (!done_ || (!received_.empty() && !held_)) {
       return;
     }
     closure = closure_;

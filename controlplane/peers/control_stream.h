@@ -9,7 +9,6 @@
 #include <deque>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 
 #include "aurora/v1/sync.pb.h"
@@ -66,7 +65,7 @@ class BasicStream final : public BasicLink<F>, public std::enable_shared_from_th
  private:
   struct Queued {
     Frame frame;
-    size_t bytes = 0;  // as counted in queue_bytes_
+    size_t bytes = 0;  // as counted in queue_bytes_ or received_bytes_
   };
   using Clock = std::chrono::steady_clock;
 
@@ -79,6 +78,7 @@ class BasicStream final : public BasicLink<F>, public std::enable_shared_from_th
   void EndCall(bool read_ended);
   void NoteRoom();
   void Wake();
+  bool DeliverFrame();
   void Deliver();
 
   uv::Mailbox& mailbox_;
@@ -103,7 +103,8 @@ class BasicStream final : public BasicLink<F>, public std::enable_shared_from_th
   bool done_ = false;
   bool first_ = true;
   bool woken_ = false;  // a Deliver waits in the mailbox
-  std::optional<Frame> received_;
+  std::deque<Queued> received_;
+  size_t received_bytes_ = 0;
   Closure closure_;
   Clock::time_point window_start_;
   int window_frames_ = 0;

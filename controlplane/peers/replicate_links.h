@@ -4,7 +4,7 @@
 //
 // Thread: the control loop's; callbacks too, possibly inside the call that caused them: a callback may call any method,
 // but not destroy the links. Bounds: a frame kFrameBytesMax (1 MiB), what waits to be sent kReplicateQueueMax a peer;
-// received: one frame waits for the loop, the rest in the sender (about 1 MiB of it in gRPC). Errors: peers that cannot
+// received: 32 KiB and a frame wait for the loop, 1 MiB in gRPC, the rest in the sender. Errors: peers that cannot
 // be reached or refuse are dialled again, 0.1 s doubling to 5 s; Sent says what became of a frame.
 // Always: `down` follows each `up` once, before the next `up`, unless the links are destroyed first; frames come
 // between the two, in the order sent.
@@ -98,8 +98,9 @@ class ReplicateLinks {
   [[nodiscard]] Sent Send(std::string_view uid, v1::ReplicateFrame&& frame);
   // Bytes that may be queued, kReplicateFrameOverhead a frame included; 0: not up.
   size_t Room(std::string_view uid) const;
-  // No frame of this peer is called back until Resume; one is kept here, the rest waits in the sender. A pause ends
-  // with the stream. Paused for long, the end of a stream that we dialled may be heard of with Resume only.
+  // No frame of this peer is called back until Resume; 32 KiB and a frame are kept here, the rest waits in the sender.
+  // A pause ends with the stream. Paused for long, the end of a stream that we dialled may be heard of with Resume
+  // only.
   void Pause(std::string_view uid);
   void Resume(std::string_view uid);
   // Parts with one peer, which is dialled again after the backoff: its frames make no sense.

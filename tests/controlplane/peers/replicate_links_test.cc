@@ -21,7 +21,7 @@ using testing::Small;
 using testing::Uid;
 using testing::Wiretap;
 
-// A peer that keeps no rules: plain gRPC on a thread of its own. `run` writes; then what comes is read when `read` says.
+// A peer that keeps no rules: plain gRPC on a thread of its own. `run` writes; then what comes is read to the end.
 class RawReplicator {
  public:
   using Stream = grpc::ClientReaderWriter<v1::ReplicateRequest, v1::ReplicateResponse>;

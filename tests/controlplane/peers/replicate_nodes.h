@@ -128,7 +128,8 @@ class RNode {
     callbacks.admit = [](const v1::Hello&, bool) { return Admission(); };
     callbacks.up = [this](const PeerState& peer) {
       if (options.wired) {
-        replicate->PeerUp({peer.uid, peer.node_id, via.empty() ? peer.address : via, peer.hello->epoch(), peer.outbound});
+        const std::string& address = via.empty() ? peer.address : via;
+        replicate->PeerUp({peer.uid, peer.node_id, address, peer.hello->epoch(), peer.outbound});
       }
     };
     callbacks.frame = [](const PeerState&, const v1::ControlFrame&) {};
