@@ -11,12 +11,23 @@ namespace {
 
 constexpr Duration kAnswerWithin = Duration::Seconds(5);
 constexpr int64_t kDayMs = 86'400'000;
-constexpr std::string_view kSums =
+constexpr std::string_view kCounts =
     "COUNT(*), COALESCE(SUM(status >= 400 OR outcome <> 'success'),0), "
     "COALESCE(SUM(input_tokens),0), "
     "COALESCE(SUM(output_tokens),0), COALESCE(SUM(cached_input_tokens),0), "
-    "COALESCE(SUM(cache_creation_input_tokens),0), COALESCE(SUM(reasoning_tokens),0) "
-    "FROM usage WHERE id >= ?1 AND started_at_us >= ?1 AND started_at_us < ?2";
+    "COALESCE(SUM(cache_creation_input_tokens),0), COALESCE(SUM(reasoning_tokens),0), ";
+constexpr std::string_view kRange = "FROM usage WHERE id >= ?1 AND started_at_us >= ?1 AND started_at_us < ?2";
+
+// A file of version 2 has no costs.
+absl::StatusOr<bool> HasCost(sqlite::Database& db) {
+  AURORA_ASSIGN_OR_RETURN(const int64_t version, db.QueryInt64("PRAGMA user_version"));
+  return version >= 3;
+}
+
+// Summed as a floating point number: many large costs do not overflow.
+std::string Sums(bool has_cost) {
+  return std::string(kCounts) + (has_cost ? "CAST(TOTAL(cost_nano_usd) AS INTEGER) " : "0 ") + std::string(kRange);
+}
 
 // nullptr when there is no file yet.
 absl::StatusOr<std::unique_ptr<sqlite::Database>> Open(const std::string& path) {
@@ -45,6 +56,7 @@ void ReadSums(const sqlite::Statement& s, int first, v1::UsageGroup* g) {
   g->set_cache_creation_input_tokens(s.Int64(first + 5));
   g->set_reasoning_tokens(s.Int64(first + 6));
   g->set_total_tokens(g->input_tokens() + g->output_tokens());
+  g->set_cost_usd(static_cast<double>(s.Int64(first + 7)) / 1e9);
 }
 
 // "" = no such grouping.
@@ -88,7 +100,8 @@ absl::StatusOr<v1::GetUsageSummaryResponse> UsageSummary(const std::string& path
   if (db == nullptr) {
     return out;
   }
-  AURORA_ASSIGN_OR_RETURN(sqlite::Statement total, db->Prepare("SELECT " + std::string(kSums)));
+  AURORA_ASSIGN_OR_RETURN(const bool has_cost, HasCost(*db));
+  AURORA_ASSIGN_OR_RETURN(sqlite::Statement total, db->Prepare("SELECT " + Sums(has_cost)));
   total.Bind(1, since).Bind(2, until);
   AURORA_ASSIGN_OR_RETURN(bool row, total.Step());
   if (row) {
@@ -98,7 +111,7 @@ absl::StatusOr<v1::GetUsageSummaryResponse> UsageSummary(const std::string& path
     return out;
   }
   AURORA_ASSIGN_OR_RETURN(sqlite::Statement groups,
-                          db->Prepare("SELECT " + std::string(column) + ", " + std::string(kSums) +
+                          db->Prepare("SELECT " + std::string(column) + ", " + Sums(has_cost) +
                                       " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 1000"));
   groups.Bind(1, since).Bind(2, until);
   while (true) {
@@ -127,8 +140,11 @@ absl::StatusOr<v1::ListUsageResponse> UsageLog(const std::string& path, size_t p
   if (db == nullptr) {
     return out;
   }
+  AURORA_ASSIGN_OR_RETURN(const bool has_cost, HasCost(*db));
   AURORA_ASSIGN_OR_RETURN(sqlite::Statement s,
-                          db->Prepare("SELECT " + std::string(schema::kUsageColumns) +
+                          db->Prepare("SELECT " +
+                                      (has_cost ? std::string(schema::kUsageColumns)
+                                                : std::string(schema::kUsageRowColumns) + ", 0") +
                                       ", id FROM usage WHERE id < ?1 ORDER BY id DESC LIMIT ?2"));
   s.Bind(1, before).Bind(2, static_cast<int64_t>(page_size));
   int64_t last = 0;
@@ -162,6 +178,7 @@ absl::StatusOr<v1::ListUsageResponse> UsageLog(const std::string& path, size_t p
     e->set_node_id(std::string(s.Text(c++)));
     e->set_term(s.Int64(c++));
     e->set_attempts(static_cast<int32_t>(s.Int64(c++)));
+    e->set_cost_nano_usd(s.Int64(c++));
     last = s.Int64(c);
   }
   if (static_cast<size_t>(out.entries_size()) == page_size && last > 1) {

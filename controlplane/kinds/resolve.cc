@@ -195,6 +195,7 @@ std::vector<Kind> MakeAll() {
   };
   Kind& prices = all.emplace_back(KindOf<PricingRules>(pricing, Once<v1::PricingSpec>));
   prices.writes = Writes::kOnce;
+  prices.enforced = true;
   Kind& workflows = all.emplace_back(KindOf<WorkflowRules>(workflow, Once<v1::WorkflowSpec>));
   workflows.writes = Writes::kVersions;
   workflows.pointer = kWorkflowScope;

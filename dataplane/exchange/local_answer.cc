@@ -124,7 +124,20 @@ void Exchange::State::Finish(model::Outcome outcome, Outbox& out) {
   if (attempt.count > 0) {
     record.upstream_us = (ctx.now - attempt.dialled).micros();
   }
+  if (record.metered && request.snapshot != nullptr && request.snapshot->catalog != nullptr) {
+    Price();
+  }
   out.finished = true;
+}
+
+// A request that failed without a token costs nothing.
+void Exchange::State::Price() {
+  if (record.outcome != model::Outcome::kSuccess && record.tokens.input == 0 && record.tokens.output == 0) {
+    return;
+  }
+  const model::Price* price = model::FindPrice(catalog().prices, record.provider.view(), record.model.view(),
+                                               record.started_unix_us / 1'000'000);
+  record.cost_nano_usd = price == nullptr ? 0 : model::CostOf(*price, record.tokens);
 }
 
 }  // namespace aurora::exchange

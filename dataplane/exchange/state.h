@@ -96,6 +96,7 @@ struct Exchange::State {
   void Answer(int status, std::string_view content_type, std::string_view body, std::string_view extra_lines,
               model::Outcome outcome, Outbox& out);
   void Finish(model::Outcome outcome, Outbox& out);
+  void Price();
   void DropUpstream(Outbox& out);
   std::string_view Join(std::initializer_list<std::string_view> parts);
   void AddClient(std::string_view bytes, Outbox& out);

@@ -85,6 +85,7 @@ absl::Status TrafficFile::Add(const UsageRing& ring, size_t count, std::string_v
     row.time_to_first_token_us = r.time_to_first_token_us;
     row.term = static_cast<int64_t>(r.term);
     row.attempts = r.attempts;
+    row.cost_nano_usd = r.cost_nano_usd;
     batch_.Add(row);
   }
   return absl::OkStatus();

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "dataplane/model/price.h"
 #include "dataplane/model/types.h"
 #include "shared/base/string_map.h"
 
@@ -35,6 +36,7 @@ struct Catalog {
   StringMap<std::vector<uint32_t>> models_by_name;      // "id" -> indices, in provider order
   StringMap<Alias> aliases;
   StringMap<Override> overrides;
+  Prices prices;
 };
 
 class Snapshot {

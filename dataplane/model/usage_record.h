@@ -68,6 +68,7 @@ struct UsageRecord {
   int64_t upstream_us = 0;
   int64_t time_to_first_token_us = 0;  // 0 = no upstream byte
   TokenCounts tokens;
+  int64_t cost_nano_usd = 0;  // by the prices in force when the request began; 0 = none
   uint64_t request_bytes = 0;
   uint64_t response_bytes = 0;
 };

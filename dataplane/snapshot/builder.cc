@@ -24,6 +24,7 @@ void Builder::Apply(std::string_view kind, std::string_view id,
                 : kind == schema::kModel         ? &models_
                 : kind == schema::kAlias         ? &aliases_
                 : kind == schema::kModelOverride ? &overrides_
+                : kind == schema::kPricing       ? &prices_
                                                  : nullptr;
   if (table == nullptr) {
     return;
@@ -88,7 +89,7 @@ void Builder::Clear() {
   }
   shard_private_.fill(false);
   secrets_of_key_.clear();
-  for (auto* table : {&providers_, &models_, &aliases_, &overrides_}) {
+  for (auto* table : {&providers_, &models_, &aliases_, &overrides_, &prices_}) {
     table->clear();
   }
   problems_.clear();
@@ -137,7 +138,23 @@ std::shared_ptr<const model::Catalog> Builder::BuildCatalog() {
       problems_["override " + id] = Std(o.status().message());
     }
   }
+  AddPrices(*catalog);
   return catalog;
+}
+
+void Builder::AddPrices(model::Catalog& catalog) {
+  for (const auto& [id, bytes] : prices_) {
+    if (auto price = ConvertPrice(bytes); price.ok()) {
+      catalog.prices[price->selector].push_back(price->price);
+    } else {
+      problems_["price " + id] = Std(price.status().message());
+    }
+  }
+  for (auto& [selector, versions] : catalog.prices) {
+    std::sort(versions.begin(), versions.end(), [](const model::Price& a, const model::Price& b) {
+      return a.effective_from_s < b.effective_from_s;
+    });
+  }
 }
 
 void Builder::AddProviders(model::Catalog& catalog) {

@@ -61,6 +61,7 @@ class Builder {
   std::shared_ptr<const model::Catalog> BuildCatalog();
   void AddProviders(model::Catalog& catalog);
   void AddModels(model::Catalog& catalog);
+  void AddPrices(model::Catalog& catalog);
   void AddModel(model::Catalog& catalog, uint32_t provider_index, model::Model m);
 
   Slots slots_;
@@ -75,6 +76,7 @@ class Builder {
   std::map<std::string, std::string, std::less<>> models_;
   std::map<std::string, std::string, std::less<>> aliases_;
   std::map<std::string, std::string, std::less<>> overrides_;
+  std::map<std::string, std::string, std::less<>> prices_;
   std::map<std::string, std::vector<DiscoveredModel>, std::less<>> discovered_;
   std::shared_ptr<const model::Catalog> catalog_;
   bool catalog_stale_ = true;

@@ -250,4 +250,20 @@ absl::StatusOr<model::Override> ConvertOverride(std::string_view spec) {
   return out;
 }
 
+absl::StatusOr<SelectorPrice> ConvertPrice(std::string_view spec) {
+  AURORA_ASSIGN_OR_RETURN(auto proto, Parse<aurora::v1::PricingSpec>(spec, "Pricing"));
+  constexpr double kPerMtok = 1000;  // USD per million tokens in nano-USD per token
+  SelectorPrice out;
+  out.selector = proto.selector();
+  model::Price& p = out.price;
+  p.effective_from_s = proto.effective_from().seconds();
+  p.input = proto.input_per_mtok() * kPerMtok;
+  p.output = proto.output_per_mtok() * kPerMtok;
+  p.cached_input = proto.has_cached_input_per_mtok() ? proto.cached_input_per_mtok() * kPerMtok : p.input;
+  p.cache_write = proto.has_cache_write_per_mtok() ? proto.cache_write_per_mtok() * kPerMtok : p.input;
+  p.reasoning = proto.has_reasoning_output_per_mtok() ? proto.reasoning_output_per_mtok() * kPerMtok : p.output;
+  p.per_request = proto.per_request() * 1e9;
+  return out;
+}
+
 }  // namespace aurora::snapshot

@@ -36,5 +36,10 @@ struct RegisteredModel {
 absl::StatusOr<RegisteredModel> ConvertModel(std::string_view spec);
 absl::StatusOr<model::Alias> ConvertAlias(std::string_view spec);
 absl::StatusOr<model::Override> ConvertOverride(std::string_view spec);
+struct SelectorPrice {
+  std::string selector;
+  model::Price price;
+};
+absl::StatusOr<SelectorPrice> ConvertPrice(std::string_view spec);
 
 }  // namespace aurora::snapshot

@@ -24,13 +24,19 @@ namespace aurora::schema {
 
 inline constexpr int64_t kTrafficVersion = 3;
 
-// The columns of `usage` in the order of the table, without `id`: for SELECT lists.
-inline constexpr std::string_view kUsageColumns =
+// The columns of `usage` in the order of the table, without `id`: for SELECT lists. Those of usage_row:
+inline constexpr std::string_view kUsageRowColumns =
     "request_id, started_at_us, auth_key_id, auth_key_name, user_path, endpoint, provider, model, "
     "status, outcome, "
     "stream, input_tokens, output_tokens, cached_input_tokens, cache_creation_input_tokens, "
     "reasoning_tokens, "
     "latency_us, time_to_first_token_us, node_id, term, attempts";
+inline constexpr std::string_view kUsageColumns =
+    "request_id, started_at_us, auth_key_id, auth_key_name, user_path, endpoint, provider, model, "
+    "status, outcome, "
+    "stream, input_tokens, output_tokens, cached_input_tokens, cache_creation_input_tokens, "
+    "reasoning_tokens, "
+    "latency_us, time_to_first_token_us, node_id, term, attempts, cost_nano_usd";
 absl::StatusOr<sqlite::Database> OpenTrafficForWrite(std::string_view path,
                                                      std::string_view vfs = "");
 // Never writes and never checkpoints; accepts kTrafficVersion and the one before.

@@ -35,6 +35,7 @@ struct UsageRow {
   int64_t time_to_first_token_us = 0;
   int64_t term = 0;
   int64_t attempts = 0;
+  int64_t cost_nano_usd = 0;
 };
 
 inline constexpr size_t kUsageNames = 7;
@@ -62,6 +63,7 @@ void ForEachField(Row& row, Visitor& visit) {
   visit.Number(row.time_to_first_token_us);
   visit.Number(row.term);
   visit.Number(row.attempts);
+  visit.Number(row.cost_nano_usd);
 }
 
 class UsageBatchEncoder {

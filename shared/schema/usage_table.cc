@@ -43,6 +43,7 @@ Cell Field(const UsageRow& r, int column) {
     case 19: return r.node_id;
     case 20: return r.term;
     case 21: return r.attempts;
+    case 22: return r.cost_nano_usd;
     default: break;
   }
   AURORA_CHECK(false);
@@ -132,8 +133,8 @@ class Source final : public sqlite::RowSource {
                                                           const sqlite::IdRange& range) const override {
     const std::string order = range.descending ? " DESC" : "";
     AURORA_ASSIGN_OR_RETURN(Statement old,
-                            db.Prepare("SELECT id, " + std::string(kUsageColumns) +
-                                       " FROM usage_row WHERE id >= ?1 AND id <= ?2 ORDER BY id" + order));
+                            db.Prepare("SELECT id, " + std::string(kUsageRowColumns) +
+                                       ", 0 FROM usage_row WHERE id >= ?1 AND id <= ?2 ORDER BY id" + order));
     AURORA_ASSIGN_OR_RETURN(Statement batches,
                             db.Prepare("SELECT last_id, data FROM usage_batch WHERE last_id >= ?1 AND "
                                        "first_id <= ?2 ORDER BY last_id" + order));

@@ -1,7 +1,7 @@
 """Guardrails, workflows, prices and budgets: applied by aurora-ctl, read over REST."""
 import json
 
-from node import request
+from node import request, until
 
 DOCUMENTS = """
 kind: Guardrail
@@ -70,3 +70,23 @@ def test_kinds_survive_a_restart(node):
     node.wait_ready()
     assert rest(node, "GET", "workflows").json()["workflows"][0]["active"]
     assert rest(node, "GET", "model-pricing/demo/demo").json()["input_per_mtok"] == 2
+
+
+def test_a_request_costs_what_the_price_in_force_says(node):
+    apply(node, DOCUMENTS)
+    _, key = node.create_key()
+
+    def summary():
+        return json.loads(node.ctl("usage", "summary", "--group-by", "model").stdout)
+    assert summary()["total"]["cost_usd"] == 0
+    # A price is in force once the data plane has loaded it.
+    until(lambda: node.chat(key).status == 200 and summary()["total"]["cost_usd"] > 0, "a cost in the summary", 15)
+    node.ctl("pricing", "delete", "demo/demo")
+    answer = json.loads(node.ctl("pricing", "list").stdout)
+    assert answer == {"model_pricing": []}
+
+    log = rest(node, "GET", "usage/log").json()["entries"]
+    priced = [e for e in log if e["cost_nano_usd"] > 0]
+    assert priced
+    for e in priced:
+        assert e["cost_nano_usd"] == e["input_tokens"] * 2000 + e["output_tokens"] * 8000

@@ -112,6 +112,7 @@ int UsageSummary(Session& session, const std::string& since, const std::string& 
          {"INPUT", "input_tokens"},
          {"OUTPUT", "output_tokens"},
          {"TOTAL", "total_tokens"},
+         {"COST-USD", "cost_usd"},
          {"CACHED", "cached_input_tokens", true},
          {"CACHE-WRITE", "cache_creation_input_tokens", true},
          {"REASONING", "reasoning_tokens", true}});

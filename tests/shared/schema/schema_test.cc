@@ -57,7 +57,7 @@ TEST_CASE("usage has a column for every field of UsageEntry") {
 
 // A row whose every column is its place in kUsageColumns; 5 is the name of the key, which a batch has not.
 UsageRow Numbered(int64_t id, std::vector<std::string>& texts) {
-  for (int i = 0; i < 22; ++i) {
+  for (int i = 0; i < 23; ++i) {
     texts.push_back(std::to_string(i));
   }
   UsageRow r;
@@ -82,6 +82,7 @@ UsageRow Numbered(int64_t id, std::vector<std::string>& texts) {
   r.node_id = texts[19];
   r.term = 20;
   r.attempts = 21;
+  r.cost_nano_usd = 22;
   return r;
 }
 
@@ -114,6 +115,7 @@ TEST_CASE("usage shows the same fields of a row of its own and of a row in a bat
     for (int i = 1; i < 22; ++i) {
       CHECK(select->Text(i) == (i == 4 ? "" : std::to_string(i)));
     }
+    CHECK(select->Int64(22) == (id == 7 ? 0 : 22));  // a row of its own is older than costs
   }
   CHECK_FALSE(*select->Step());
 }

@@ -18,7 +18,7 @@ bool Same(const UsageRow& a, const UsageRow& b) {
          a.cached_input_tokens == b.cached_input_tokens &&
          a.cache_creation_input_tokens == b.cache_creation_input_tokens &&
          a.reasoning_tokens == b.reasoning_tokens && a.time_to_first_token_us == b.time_to_first_token_us &&
-         a.term == b.term && a.attempts == b.attempts;
+         a.term == b.term && a.attempts == b.attempts && a.cost_nano_usd == b.cost_nano_usd;
 }
 
 // Every number another one, now and then an extreme one; names that repeat and names that do not.
@@ -151,6 +151,7 @@ TEST_CASE("fields that a reader does not know are skipped, and those that a writ
   r.request_id = "request";
   r.term = 5;
   r.attempts = 3;
+  r.cost_nano_usd = 4;
   encoder.Add(r);
   const std::string blob(encoder.Finish());
   std::vector<UsageRow> rows;
@@ -160,7 +161,7 @@ TEST_CASE("fields that a reader does not know are skipped, and those that a writ
   CHECK(Same(rows[0], r));
   const std::string shorter = Resized(blob, -1);
   REQUIRE(DecodeUsageBatch(shorter, &rows).ok());
-  r.attempts = 0;
+  r.cost_nano_usd = 0;
   CHECK(Same(rows.at(0), r));
   // A length that leads out of the batch, and a text that leads out of its row.
   CHECK(absl::IsDataLoss(DecodeUsageBatch(Resized(blob, -1).replace(1, 1, "\x7f"), &rows)));
