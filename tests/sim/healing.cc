@@ -91,20 +91,15 @@ Lines RunT8(const Options& o) {
     const int n = o.quick ? 60 : 1000;
     std::vector<double> times;
     int never = 0, violations = 0;
-    const int seeds = SeedsOr(o, 2, 1);
+    const int seeds = SeedsOr(o, 1, 1);
     for (int k = 0; k < seeds; ++k) {
       Config config;
       config.rules = o.rules;
       const uint64_t seed = o.seed + static_cast<uint64_t>(k);
       World w(n, config, seed, Replay("T8", o, seed));
+      w.aged = 51;  // everyone has been accused often, so its incarnation is high
       w.StartAll(true);
-      // Earlier lives: everyone has been accused often, so its incarnation is high.
-      for (int i = 0; i < n; ++i) {
-        w.Call(i, [&](Membership& m, Instant now, Outbox& out) {
-          m.Receive(now, w.AddressOf((i + 1) % n), gossipwire::Suspect{m.incarnation() + 50, w.name(i), "x"}, out);
-        });
-      }
-      w.RunUntilTrue(Duration::Seconds(300), Duration::Seconds(1), [&] { return w.QueuesEmpty(); });
+      w.RunFor(Duration::Seconds(3));
       const Instant start = w.now();
       for (int i = 0; i < n; ++i) {
         const Instant when = start + Duration::Micros(static_cast<int64_t>(w.rng().Below(9'000'000)));

@@ -7,6 +7,17 @@
 #include "controlplane/membership/message_size.h"
 #include "shared/base/check.h"
 
+namespace aurora::membership {
+
+struct NewsForgotten {
+  static void By(Membership& m) {
+    m.queue_.Clear();
+    m.next_gossip_ = Instant::Never();
+  }
+};
+
+}  // namespace aurora::membership
+
 namespace aurora::sim {
 
 using gossipwire::Message;
@@ -77,9 +88,7 @@ void World::StartAll(bool acquainted) {
     }
     return;
   }
-  const Network quiet = std::exchange(net, Network{});
   const int everyone_a_seed = std::exchange(seeds, 0);
-  acquainting_ = true;
   gossipwire::PushPull view;
   for (int i = 0; i < size(); ++i) {
     Start(i, false, false);
@@ -89,11 +98,10 @@ void World::StartAll(bool acquainted) {
   for (int i = 0; i < size(); ++i) {
     Call(i, [&](Membership& m, Instant now, Outbox& out) { m.ReceiveStream(now, AddressOf(0), view, out); });
   }
-  const bool settled = RunUntilTrue(Duration::Seconds(600), Duration::Seconds(1), [&] { return QueuesEmpty(); });
-  AURORA_CHECK(settled);
-  net = quiet;
+  for (int i = 0; i < size(); ++i) {
+    membership::NewsForgotten::By(*core(i));
+  }
   seeds = everyone_a_seed;
-  acquainting_ = false;
 }
 
 void World::Start(int i, bool keep_disk, bool new_ip) {
@@ -109,7 +117,8 @@ void World::Start(int i, bool keep_disk, bool new_ip) {
   }
   const int64_t unix_now = kUnixAtStart + (now_ - Instant::FromMicros(0)).micros() / 1'000'000;
   const bool aurora = config.rules == Rules::kAurora;
-  const uint32_t start = aurora ? membership::StartIncarnation(h.disk, unix_now - h.wall_behind) : 1;
+  const uint32_t start =
+      (aurora ? membership::StartIncarnation(h.disk, unix_now - h.wall_behind) : 1) + (h.life == 0 ? aged : 0);
   membership::Identity self{name(i), AddressOf(i), meta, start, {}};
   h.core = std::make_unique<Membership>(config, std::move(self), rng_.Next());
   h.joined = false;
@@ -242,7 +251,7 @@ void World::Handle(const Scheduled& e) {
       break;
     case Kind::kJoinRetry:
       if (host(e.host).core && host(e.host).life == e.what && !host(e.host).joined) {
-        JoinSeed(e.host, true);
+        Join(e.host);
         Push(now_ + Duration::Seconds(1), Kind::kJoinRetry, e.host, e.what);
       }
       break;
@@ -311,15 +320,12 @@ void World::Carry(int i) {
     on_step(i);
   }
   if (wants_seed) {
-    JoinSeed(i, false);
+    AskSeed(i, static_cast<int>(rng_.Below(static_cast<uint64_t>(std::min(seeds, size())))), false);
   }
 }
 
 void World::SendDatagram(int i, Datagram datagram) {
   Host& h = host(i);
-  if (acquainting_ && std::holds_alternative<gossipwire::Alive>(datagram.messages[0])) {
-    return;  // no news to anyone: only to be told to the end
-  }
   if (h.blocked) {
     if (h.unsent.size() < kSocketBuffer) {
       h.unsent.push_back(std::move(datagram));
@@ -358,8 +364,13 @@ void World::SendDatagram(int i, Datagram datagram) {
 
 // --- streams ---------------------------------------------------------------------------------------------------------
 
-void World::JoinSeed(int i, bool join) {
-  const int seed = static_cast<int>(rng_.Below(static_cast<uint64_t>(std::min(seeds, size()))));
+void World::Join(int i) {
+  for (int seed = 0; seed < std::min(seeds, size()); ++seed) {
+    AskSeed(i, seed, true);
+  }
+}
+
+void World::AskSeed(int i, int seed, bool join) {
   if (seed != i) {
     Call(i, [&](Membership& m, Instant now, Outbox& out) { m.Contact(now, AddressOf(seed), join, out); });
   }

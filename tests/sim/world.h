@@ -59,7 +59,7 @@ class World {
  public:
   World(int hosts, Config config, uint64_t seed, std::string replay);
 
-  // Starts every host; with `acquainted` they know each other already and the news of it is told to the end.
+  // Starts every host; with `acquainted` they know each other already and have nothing left to tell of it.
   void StartAll(bool acquainted);
   void Start(int host, bool keep_disk, bool new_ip);
   void Crash(int host);
@@ -107,7 +107,8 @@ class World {
   std::function<void(int host)> on_step;
   Config config;
   std::string meta = std::string(40, 'm');  // of every host, about as long as Aurora's
-  int seeds = 3;  // the first hosts are everyone's seeds
+  int seeds = 3;  // the first hosts are everyone's seeds; a starting host asks all of them, as the driver does
+  uint32_t aged = 0;  // how far a first life begins above its usual incarnation
 
  private:
   enum class Kind : uint8_t { kFlight, kWake, kThaw, kUnblock, kStream, kReply, kStreamFailed, kJoinRetry, kScript };
@@ -147,7 +148,8 @@ class World {
   void BeginStream(int host, membership::StreamRequest request);
   void ServeStream(int host, uint64_t stream);
   void FinishStream(uint64_t stream, bool answered);
-  void JoinSeed(int host, bool join);
+  void Join(int host);
+  void AskSeed(int host, int seed, bool join);
   void NoteEvent(int host, const Event& e);
   void CheckHost(int host);
   void CheckRecord(int host, const membership::Record& record);
@@ -173,7 +175,6 @@ class World {
   uint64_t order_ = 0;
   uint64_t steps_ = 0;
   int violations_ = 0;
-  bool acquainting_ = false;
 };
 
 }  // namespace aurora::sim
