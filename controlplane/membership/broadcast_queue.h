@@ -7,8 +7,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,13 +42,7 @@ class BroadcastQueue {
     std::string node;
   };
   struct Order {
-    using is_transparent = void;
-    static const Rank& RankOf(const Item* item) { return item->rank; }
-    static const Rank& RankOf(const Rank& rank) { return rank; }
-    template <class A, class B>
-    bool operator()(const A& left, const B& right) const {
-      const Rank& a = RankOf(left);
-      const Rank& b = RankOf(right);
+    bool operator()(const Rank& a, const Rank& b) const {
       if (a.told != b.told) {
         return a.told < b.told;
       }
@@ -56,9 +50,11 @@ class BroadcastQueue {
     }
   };
 
+  using ByRank = std::map<Rank, Item*, Order>;  // the key is a copy of the item's: a walk touches no item
+
   StringMap<std::unique_ptr<Item>> by_node_;
-  std::set<Item*, Order> order_;
-  std::vector<Item*> taken_;  // scratch of Take
+  ByRank order_;
+  std::vector<ByRank::node_type> taken_;  // scratch of Take
   uint64_t next_id_ = 0;
 };
 

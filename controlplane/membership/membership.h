@@ -134,6 +134,8 @@ class Membership {
     Instant until;
   };
 
+  friend struct NewsForgotten;  // the simulator's
+
   bool Aurora() const { return config_.rules == Rules::kAurora; }
   // A fresh node, whose meta names no cluster yet, is welcome to any.
   bool Foreign(const NodeMeta& meta) const {

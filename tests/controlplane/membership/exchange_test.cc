@@ -211,7 +211,7 @@ TEST_CASE("one that left, or died a while ago, may return from anywhere at once"
   CHECK(rig.core.Find("c")->address == At(9));
 }
 
-TEST_CASE("news is told sixteen times even in a cluster of three", "[membership]") {
+TEST_CASE("news is told twenty-four times even in a cluster of three", "[membership]") {
   for (Rules rules : {Rules::kAurora, Rules::kStock}) {
     Config config;
     config.rules = rules;
@@ -223,7 +223,7 @@ TEST_CASE("news is told sixteen times even in a cluster of three", "[membership]
     rig.out.Clear();
     rig.Hear(AliveMsg("b", 2, 2));
     rig.Run(Duration::Seconds(20));
-    CHECK(rig.Sent<gossipwire::Alive>().size() == (rules == Rules::kAurora ? 16u : 4u));
+    CHECK(rig.Sent<gossipwire::Alive>().size() == (rules == Rules::kAurora ? 24u : 4u));
     CHECK(rig.core.NextDeadline() > rig.now);
   }
 }
