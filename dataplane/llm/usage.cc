@@ -99,8 +99,12 @@ class Reader {
       return false;
     }
     const char* const begin = at_;
-    while (at_ != end_ && *at_ != '"') {
-      at_ += *at_ == '\\' && end_ - at_ > 1 ? 2 : 1;
+    while (true) {
+      ToQuoteOrEscape();
+      if (at_ == end_ || *at_ == '"') {
+        break;
+      }
+      at_ += end_ - at_ > 1 ? 2 : 1;
     }
     if (at_ == end_) {
       return false;
@@ -108,6 +112,26 @@ class Reader {
     out = {begin, static_cast<size_t>(at_ - begin)};
     ++at_;
     return true;
+  }
+
+  void ToQuoteOrEscape() {
+#if defined(__SSE2__)
+    const __m128i quote = _mm_set1_epi8('"');
+    const __m128i escape = _mm_set1_epi8('\\');
+    while (end_ - at_ >= 16) {
+      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at_));
+      const auto hits = static_cast<uint32_t>(
+          _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, escape))));
+      if (hits != 0) {
+        at_ += std::countr_zero(hits);
+        return;
+      }
+      at_ += 16;
+    }
+#endif
+    while (at_ != end_ && *at_ != '"' && *at_ != '\\') {
+      ++at_;
+    }
   }
 
   template <class F>

@@ -260,6 +260,22 @@ TEST_CASE("the last whole report counts, at any place and distance") {
   CHECK(MayReportUsage(R"("usage")"));
 }
 
+TEST_CASE("a string ends at its quote, wherever in it that and its escapes stand") {
+  for (size_t length = 0; length < 50; ++length) {
+    for (size_t at = 0; at < length; ++at) {
+      for (const std::string_view escape : {"", "\\\"", "\\\\", "\\n"}) {
+        const std::string name = std::string(at, 'x') + std::string(escape) + std::string(length - at, '}');
+        const std::string text = R"({"usage":{")" + name + R"(":")" + name + R"(","prompt_tokens":7}})";
+        model::TokenCounts tokens;
+        REQUIRE(ExtractUsage(text, tokens));
+        REQUIRE(tokens.input == 7);
+        REQUIRE_FALSE(ExtractUsage(text.substr(0, text.size() - 2), tokens));
+        REQUIRE_FALSE(ExtractUsage(text.substr(0, 11 + at), tokens));
+      }
+    }
+  }
+}
+
 TEST_CASE("only a chunk with no choice and a usage object is the usage-only chunk") {
   CHECK(IsUsageOnlyChunk(R"({"choices":[],"usage":{"prompt_tokens":1}})"));
   CHECK(IsUsageOnlyChunk(R"({"choices" : [ ] ,"usage": {"prompt_tokens":1}})"));
