@@ -2,19 +2,17 @@
 #include <algorithm>
 #include <atomic>
 #include <future>
-#include <thread>
 
-#include <grpcpp/grpcpp.h>
-
-#include "aurora/v1/sync.grpc.pb.h"
 #include "shared/uv/tcp.h"
 #include "tests/controlplane/peers/control_nodes.h"
+#include "tests/controlplane/peers/raw_peer.h"
 
 namespace aurora::peers {
 namespace {
 
 using testing::HelloOf;
 using testing::Node;
+using testing::RawPeer;
 using testing::RunFor;
 using testing::RunUntil;
 using testing::Uid;
@@ -22,49 +20,6 @@ using testing::Uid;
 bool LinkedBothWays(const Node& a, const Node& b) {
   return a.Linked(b) && b.Linked(a);
 }
-
-// A peer that keeps no rules: plain gRPC, on a thread of its own.
-class RawPeer {
- public:
-  using Run = std::function<void(grpc::ClientReaderWriter<v1::ControlRequest, v1::ControlResponse>&)>;
-  RawPeer(const std::string& address, Run run)
-      : thread_([this, address, run = std::move(run)] {
-          grpc::ChannelArguments arguments;
-          arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-          arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-          const auto stub = v1::SyncService::NewStub(
-              grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments));
-          const auto stream = stub->Control(&context_);
-          run(*stream);
-          v1::ControlResponse response;
-          while (stream->Read(&response)) {
-            if (response.frame().has_bye()) {
-              bye_ = response.frame().bye();
-            } else if (response.frame().frame_case() == v1::ControlFrame::FRAME_NOT_SET) {
-              ++pulses_;
-            }
-          }
-          status_ = stream->Finish();
-          over_ = true;
-        }) {}
-  ~RawPeer() {
-    context_.TryCancel();
-    thread_.join();
-  }
-  // bye and status: once it is over.
-  bool over() const { return over_; }
-  int pulses() const { return pulses_; }
-  const v1::Bye& bye() const { return bye_; }
-  const grpc::Status& status() const { return status_; }
-
- private:
-  grpc::ClientContext context_;
-  v1::Bye bye_;
-  grpc::Status status_;
-  std::atomic<int> pulses_{0};
-  std::atomic<bool> over_{false};
-  std::thread thread_;
-};
 
 v1::ControlRequest Request(const v1::Hello& hello) {
   v1::ControlRequest request;

@@ -1,12 +1,9 @@
 // The Replicate streams over loopback: who has one, who is refused, how they end.
-#include <atomic>
 #include <future>
-#include <thread>
 
-#include <grpcpp/grpcpp.h>
-
-#include "aurora/v1/sync.grpc.pb.h"
+#include "tests/controlplane/peers/raw_peer.h"
 #include "tests/controlplane/peers/replicate_nodes.h"
+#include "tests/support/certs.h"
 
 namespace aurora::peers {
 namespace {
@@ -14,47 +11,13 @@ namespace {
 using testing::Bulk;
 using testing::Join;
 using testing::JoinedBothWays;
+using testing::RawReplicator;
 using testing::RNode;
 using testing::RunFor;
 using testing::RunUntil;
 using testing::Small;
 using testing::Uid;
 using testing::Wiretap;
-
-// A peer that keeps no rules: plain gRPC on a thread of its own. `run` writes; then what comes is read to the end.
-class RawReplicator {
- public:
-  using Stream = grpc::ClientReaderWriter<v1::ReplicateRequest, v1::ReplicateResponse>;
-  RawReplicator(const std::string& address, std::function<void(Stream&)> run)
-      : thread_([this, address, run = std::move(run)] {
-          const auto stub =
-              v1::SyncService::NewStub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
-          const auto stream = stub->Replicate(&context_);
-          run(*stream);
-          v1::ReplicateResponse response;
-          while (stream->Read(&response)) {
-            if (response.frame().has_bye()) {
-              bye_ = response.frame().bye();
-            }
-          }
-          status_ = stream->Finish();
-          over_ = true;
-        }) {}
-  ~RawReplicator() {
-    context_.TryCancel();
-    thread_.join();
-  }
-  bool over() const { return over_; }
-  const v1::Bye& bye() const { return bye_; }
-  const grpc::Status& status() const { return status_; }
-
- private:
-  grpc::ClientContext context_;
-  v1::Bye bye_;
-  grpc::Status status_;
-  std::atomic<bool> over_{false};
-  std::thread thread_;
-};
 
 v1::ReplicateRequest HelloFrom(const std::string& node_id, const RNode& to) {
   v1::ReplicateRequest request;
@@ -380,6 +343,33 @@ TEST_CASE("a shutdown says Bye on every stream, and nothing is dialled after it"
   RunFor(loop, Duration::Millis(600));
   CHECK(a.ups + b.ups == 2);
   CHECK(goes.downs.size() == 1);
+}
+
+TEST_CASE("with TLS both ends of a Replicate stream show a certificate of the one CA") {
+  aurora::testing::Certs ours;
+  aurora::testing::Certs theirs;
+  uv::Loop loop;
+  const auto node = [&](const std::string& id, aurora::testing::Certs& issuer) {
+    const auto leaf = issuer.Issue(id, "");
+    RNode::Options options;
+    options.wired = false;
+    options.tls = testing::Tls({leaf.certificate_file, leaf.key_file, ours.ca_file()});
+    return std::make_unique<RNode>(loop, id, options);
+  };
+  const auto a = node("a", ours);
+  const auto b = node("b", ours);
+  const auto c = node("c", theirs);
+  a->Know(*b, true);
+  b->Know(*a, false);
+  a->Know(*c, true);
+  c->Know(*a, false);
+  b->Know(*c, false);
+  c->Know(*b, true);
+  REQUIRE(RunUntil(loop, [&] { return JoinedBothWays(*a, *b); }));
+  RunFor(loop, Duration::Millis(1500));
+  CHECK(c->ups == 0);
+  CHECK(a->ups + b->ups == 2);
+  CHECK(!a->StateOf(*c).trouble.empty());
 }
 
 TEST_CASE("a callback may close, part and dial again") {
