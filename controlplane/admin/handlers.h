@@ -30,10 +30,13 @@ using Reply = absl::AnyInvocable<void(absl::StatusOr<Response>)>;
 
 // Who enforces a write: asked of the role page by the control loop (controlplane/node).
 struct Enforcement {
-  // Which members enforce position `seq` right now.
-  std::function<v1::Propagation(uint64_t seq)> now;
-  // The same, as soon as all do or `timeout` has passed; runs `done` exactly once.
-  std::function<void(uint64_t seq, Duration timeout, std::function<void(v1::Propagation)> done)> wait;
+  struct Written {
+    std::string kind;
+    std::string id;
+    uint64_t seq = 0;
+  };
+  // Which members enforce the row, as soon as all do or `timeout` has passed (none: at once); runs `done` exactly once.
+  std::function<void(const Written& row, Duration timeout, std::function<void(v1::Propagation)> done)> report;
 };
 
 // What GetNodeStatus knows from elsewhere than the store.

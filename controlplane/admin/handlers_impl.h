@@ -60,19 +60,17 @@ inline absl::Status CheckOptions(const v1::WriteOptions& options) {
   return absl::OkStatus();
 }
 
-// Answers a write at `seq` with the propagation that `options` ask for.
+// Answers a write of `entry` with the propagation that `options` ask for.
 template <class Response>
-void ReplyEnforced(const Enforcement& enforcement, uint64_t seq, const v1::WriteOptions& options,
+void ReplyEnforced(const Enforcement& enforcement, const store::Entry& entry, const v1::WriteOptions& options,
                    v1::WaitFor wait_default, Response response, std::shared_ptr<Reply<Response>> reply) {
   const v1::WaitFor wait = options.wait() == v1::WAIT_FOR_UNSPECIFIED ? wait_default : options.wait();
-  if (wait != v1::WAIT_FOR_ALL) {
-    *response.mutable_propagation() = enforcement.now(seq);
-    (*reply)(std::move(response));
-    return;
+  Duration timeout;
+  if (wait == v1::WAIT_FOR_ALL) {
+    timeout = Duration::Millis(options.timeout_ms() == 0 ? kWaitMsDefault : options.timeout_ms());
   }
-  const Duration timeout = Duration::Millis(options.timeout_ms() == 0 ? kWaitMsDefault : options.timeout_ms());
   auto kept = std::make_shared<Response>(std::move(response));
-  enforcement.wait(seq, timeout, [reply, kept](v1::Propagation propagation) {
+  enforcement.report({entry.kind, entry.id, entry.seq}, timeout, [reply, kept](v1::Propagation propagation) {
     *kept->mutable_propagation() = std::move(propagation);
     (*reply)(std::move(*kept));
   });
@@ -99,7 +97,7 @@ void ReplyToWrite(const Deps& deps, store::WriteRequest request, const v1::Write
       (*shared)(status);
       return;
     }
-    ReplyEnforced(enforcement, result->entry.seq, options, wait_default, std::move(response), shared);
+    ReplyEnforced(enforcement, result->entry, options, wait_default, std::move(response), shared);
   });
 }
 

@@ -184,7 +184,7 @@ void PutVersion(const Deps& deps, const Caller& caller, const v1::PutEntityReque
       return;
     }
     if (state->same) {
-      ReplyEnforced(deps.enforcement, entry.seq, r.options(), v1::WAIT_FOR_LOCAL, std::move(response), shared);
+      ReplyEnforced(deps.enforcement, entry, r.options(), v1::WAIT_FOR_LOCAL, std::move(response), shared);
       return;
     }
     ReplyToWrite<Response>(deps, Activate(caller, scope, entry.id, now_ms), r.options(), v1::WAIT_FOR_LOCAL,
@@ -203,7 +203,7 @@ void DeactivateVersion(const Deps& deps, const Caller& caller, const v1::Deactiv
                     [&deps, options = r.options(), shared](const Version& v, const store::WriteResult& result) {
                       Response response;
                       response.set_entity(EntityJson(Shown(v.spec, v.id, false)));
-                      ReplyEnforced(deps.enforcement, result.entry.seq, options, v1::WAIT_FOR_ALL,
+                      ReplyEnforced(deps.enforcement, result.entry, options, v1::WAIT_FOR_ALL,
                                     std::move(response), shared);
                     });
 }

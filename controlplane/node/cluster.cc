@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <map>
 
 #include "aurora/v1/sync.pb.h"
@@ -27,13 +26,6 @@ constexpr Duration kSecond = Duration::Seconds(1);
 constexpr Duration kLeaveMax = Duration::Seconds(2);
 constexpr int kSeedEverySeconds = 5;
 constexpr int kMembersEverySeconds = 10;
-
-uint64_t RandomSeed() {
-  uint64_t seed = 0;
-  const std::string bytes = crypto::RandomBytes(sizeof(seed));
-  std::memcpy(&seed, bytes.data(), sizeof(seed));
-  return seed;
-}
 
 std::string ModeName(config::FailoverMode mode) {
   switch (mode) {
@@ -118,6 +110,7 @@ ClusterImpl::ClusterImpl(ClusterDeps deps)
 ClusterImpl::~ClusterImpl() {
   server_.reset();
   gossip_.reset();
+  sync_.reset();
   links_.reset();
 }
 
@@ -147,14 +140,15 @@ absl::Status ClusterImpl::OpenLinks() {
   peers::LinksOptions options;
   options.mesh.node_id = settings_.node_id;
   options.mesh.uid = deps_.node_uid;
-  options.seed = RandomSeed();
+  options.seed = crypto::RandomU64();
   options.heartbeat_interval = settings_.heartbeat_interval;
   options.tls = tls;
   links_ = std::make_unique<peers::Links>(*deps_.loop, std::move(options), LinkCallbacks());
   config::HostPort listen;
   listen.host = settings_.sync_bind_addr;
   listen.port = settings_.sync_bind_port;
-  AURORA_ASSIGN_OR_RETURN(server_, peers::ControlServer::Open({listen, tls}, *links_));
+  sync_ = MakeSync(tls);
+  AURORA_ASSIGN_OR_RETURN(server_, peers::ControlServer::Open({listen, tls}, *links_, &sync_->acceptor()));
   return absl::OkStatus();
 }
 
@@ -206,52 +200,9 @@ void ClusterImpl::OpenRoster(uint16_t sync_port) {
   roster::FoundingRecord founding = deps_.stored.founding;
   founding.cluster_id = deps_.cluster_id;
   roster_ = std::make_unique<roster::Roster>(uv::Loop::Now(), WallMs(), config, std::move(self), std::move(founding),
-                                             std::move(deps_.stored.roster), RandomSeed());
+                                             std::move(deps_.stored.roster), crypto::RandomU64());
   links_->SetTargets({});
   links_->Broadcast(ToProto(roster_->Heartbeat(), roster_->View(uv::Loop::Now()).role));
-}
-
-peers::LinksCallbacks ClusterImpl::LinkCallbacks() {
-  peers::LinksCallbacks callbacks;
-  callbacks.hello = [this](v1::Hello& hello) { ToProto(roster_->self(), roster_->cluster_id(), &hello); };
-  callbacks.admit = [this](const v1::Hello& hello, bool) {
-    roster::Outbox out;
-    const roster::Admission admission = roster_->OnHello(uv::Loop::Now(), WallMs(), FromProto(hello), out);
-    Enqueue(std::move(out));
-    return peers::Admission{static_cast<peers::ByeReason>(admission.reason), admission.message, admission.warning};
-  };
-  callbacks.up = [this](const peers::PeerState& peer) {
-    ++links_up_;
-    const std::string uid = peer.uid;
-    const roster::PeerHello hello = FromProto(*peer.hello);
-    Step([&](Instant now, int64_t wall, auto& out) { roster_->OnLinkUp(now, wall, hello, out); });
-    SendRing(uid);
-    MeetInGossip(hello.node);
-  };
-  callbacks.frame = [this](const peers::PeerState& peer, const v1::ControlFrame& frame) {
-    if (frame.has_heartbeat()) {
-      ++heartbeats_in_;
-      const roster::PeerHeartbeat heartbeat = FromProto(frame.heartbeat());
-      Step([&](Instant now, int64_t wall, auto& out) { roster_->OnHeartbeat(now, wall, peer.uid, heartbeat, out); });
-    } else if (frame.has_gossip_key_change()) {
-      OnKeyChange(peer, frame.gossip_key_change());
-    }
-  };
-  callbacks.down = [this](const peers::PeerState& peer, peers::ByeReason reason, std::string_view message) {
-    log::Info("control stream down", {{"peer", peer.node_id}, {"why", peers::Name(reason)}, {"message", message}});
-    const bool leaving = reason == peers::ByeReason::kLeaving;
-    Step([&](Instant now, int64_t wall, auto& out) { roster_->OnLinkClosed(now, wall, peer.uid, leaving, out); });
-  };
-  callbacks.refused = [this](const peers::Refusal& refusal) {
-    ++refusals_;
-    if (!refusal.by_peer) {
-      return;  // the roster's own judgement: it has said so
-    }
-    const roster::Refusal told{static_cast<roster::Refuse>(refusal.reason), refusal.node_id, refusal.uid,
-                               refusal.address, refusal.message};
-    Step([&](Instant now, int64_t, auto& out) { roster_->OnRefused(now, told, out); });
-  };
-  return callbacks;
 }
 
 peers::GossipCallbacks ClusterImpl::GossipHooks() {
@@ -293,6 +244,11 @@ void ClusterImpl::Carry(roster::Outbox& out) {
   if (out.cluster_id_changed) {
     gossip_->UpdateMeta(membership::EncodeMeta(GossipMeta()));
     deps_.store->SetMeta(std::string(schema::kMetaClusterId), roster_->cluster_id());
+    const bool founded = std::any_of(out.events.begin(), out.events.end(), [](const roster::Event& event) {
+      return event.kind == roster::Event::Kind::kClusterFounded;
+    });
+    TellSync();
+    sync_->ClusterIdChanged(founded);
   }
   if (out.roster) {
     deps_.election->Submit([record = *std::move(out.roster)](store::ElectionDb& db) { return db.SetRoster(record); });
@@ -451,7 +407,9 @@ void ClusterImpl::OnSecond() {
   }
   roster::LocalState local = deps_.local();
   local.gossip_keys = ring_.Fingerprints();
+  local.lag_ms = sync_->Lag().millis();
   Step([&](Instant now, int64_t wall, auto& out) { roster_->SetLocal(now, wall, std::move(local), out); });
+  TellSync();
   if (seconds_ % kSeedEverySeconds == 0) {
     LookAtSeed();
   }
@@ -484,6 +442,7 @@ void ClusterImpl::Leave(std::function<void()> done) {
   leaving_ = true;
   tick_.Stop();
   second_.Stop();
+  sync_->Stop(peers::ByeReason::kLeaving, "the node was asked to end");
   links_->Shutdown(peers::ByeReason::kLeaving, "the node was asked to end");
   if (!gossip_->Leave(kLeaveMax, done)) {
     done();

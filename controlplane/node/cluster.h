@@ -11,6 +11,7 @@
 #include <string>
 
 #include "controlplane/admin/cluster_api.h"
+#include "controlplane/replication/frame.h"
 #include "controlplane/roster/roster.h"
 #include "controlplane/store/election_db.h"
 #include "shared/base/status.h"
@@ -18,6 +19,10 @@
 #include "shared/metrics/metrics.h"
 #include "shared/uv/loop.h"
 #include "shared/uv/mailbox.h"
+
+namespace aurora::rolepage {
+class ControlPage;
+}  // namespace aurora::rolepage
 
 namespace aurora::store {
 class ElectionThread;
@@ -31,7 +36,9 @@ struct ClusterDeps {
   uv::Loop* loop = nullptr;
   uv::Mailbox* mailbox = nullptr;
   const config::Config* config = nullptr;
-  store::Store* store = nullptr;              // events, and the cluster id beside the policy
+  store::Store* store = nullptr;              // policy, events, and the cluster id beside it
+  rolepage::ControlPage* page = nullptr;      // what the data plane has loaded, and whether it may admit
+  bool rolled_back = false;                   // this disk is an older copy; aurora.db may not say so yet
   store::ElectionThread* election = nullptr;  // founding, roster, incarnation, keys
   store::ElectionState stored;                // what election.db held at the start
   std::string node_uid;
@@ -48,6 +55,11 @@ class Cluster : public admin::ClusterApi {
   // Tells everyone that this node leaves, then runs `done` (2 s at most). Destroy it then.
   virtual void Leave(std::function<void()> done) = 0;
   virtual std::shared_ptr<metrics::Source> metrics() = 0;
+  // The store's feed moved; any thread.
+  virtual void OnHead(uint64_t head) = 0;
+  // PolicySync::Report; any thread.
+  virtual void Report(replication::RowRef row, uint64_t seq, Duration timeout,
+                      std::function<void(v1::Propagation)> done) = 0;
 };
 
 }  // namespace aurora::node

@@ -16,6 +16,7 @@
 #include "controlplane/node/cluster.h"
 #include "controlplane/node/cluster_metrics.h"
 #include "controlplane/node/gossip_ring.h"
+#include "controlplane/node/policy_sync.h"
 #include "controlplane/peers/control_links.h"
 #include "controlplane/peers/control_server.h"
 #include "controlplane/peers/gossip.h"
@@ -37,6 +38,11 @@ class ClusterImpl final : public Cluster {
 
   void Leave(std::function<void()> done) override;
   std::shared_ptr<metrics::Source> metrics() override { return metrics_; }
+  void OnHead(uint64_t head) override { sync_->OnHead(head); }
+  void Report(replication::RowRef row, uint64_t seq, Duration timeout,
+              std::function<void(v1::Propagation)> done) override {
+    sync_->Report(std::move(row), seq, timeout, std::move(done));
+  }
 
   void Status(ClusterReply<v1::GetClusterStatusResponse> reply) override;
   void Nodes(ClusterReply<v1::ListNodesResponse> reply) override;
@@ -71,6 +77,9 @@ class ClusterImpl final : public Cluster {
   void OnGossipEvents(std::span<const membership::Event> events);
   void OnGossipRefused(const peers::PeerRefused& refused);
   void SyncMembers();
+  std::unique_ptr<PolicySync> MakeSync(std::shared_ptr<const peers::ControlTls> tls);
+  // Who counts for wait=all: every member that has not left.
+  void TellSync();
   void MeetInGossip(const roster::NodeInfo& peer);
   membership::NodeMeta GossipMeta() const;
   void LookAtSeed();
@@ -105,6 +114,7 @@ class ClusterImpl final : public Cluster {
   int seconds_ = 0;
   std::unique_ptr<roster::Roster> roster_;
   std::unique_ptr<peers::Links> links_;
+  std::unique_ptr<PolicySync> sync_;
   std::unique_ptr<peers::ControlServer> server_;
   std::unique_ptr<peers::Gossip> gossip_;
   std::string advertised_ip_;

@@ -3,7 +3,6 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
-#include <cstring>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -22,6 +21,7 @@
 #include "controlplane/node/cluster.h"
 #include "controlplane/node/identity.h"
 #include "controlplane/node/ops.h"
+#include "controlplane/node/policy_sync.h"
 #include "controlplane/node/propagation.h"
 #include "controlplane/store/store.h"
 #include "shared/crypto/random.h"
@@ -73,9 +73,7 @@ absl::Status MakeDirectory(std::string_view setting, const std::string& path) {
 uint64_t RandomEpoch() {
   uint64_t epoch = 0;
   while (epoch == 0) {
-    const std::string bytes = crypto::RandomBytes(sizeof(epoch));
-    std::memcpy(&epoch, bytes.data(), sizeof(epoch));
-    epoch >>= 1;
+    epoch = crypto::RandomU64() >> 1;
   }
   return epoch;
 }
@@ -134,7 +132,6 @@ class Node::Impl {
   bool StoreOpen() const { return store_->state().state == store::State::kOpen; }
   void LookAtDataPlane();
   void NoteFeedMark();
-  void KeepSynced();
   void OnSignal(int signum);
   void FaceDrained();
   void Stop(std::string_view why);
@@ -160,6 +157,7 @@ class Node::Impl {
   schema::Position marked_;
   int mark_in_ = 0;
   std::unique_ptr<store::Store> store_;
+  const std::shared_ptr<HeadSignal> head_signal_ = std::make_shared<HeadSignal>();
   std::unique_ptr<Cluster> cluster_;  // null: clustering is off
   std::unique_ptr<admin::Handlers> handlers_;
   std::shared_ptr<NodeMetrics> metrics_;
@@ -186,6 +184,7 @@ Node::Impl::~Impl() {
   if (handlers_ != nullptr) {
     handlers_->Stop();
   }
+  head_signal_->Set(nullptr);
   cluster_.reset();
   identity_.election.reset();
   store_.reset();
@@ -226,6 +225,7 @@ absl::Status Node::Impl::OpenState() {
   options.resolve = Resolvers();
   options.facts[std::string(schema::kAuthKey)] = kinds::AuthKeyLastGood;
   options.on_state = LogStoreState;
+  options.on_head = [signal = head_signal_](uint64_t head) { signal->Tell(head); };
   const std::string db_path = options.path;
   store_ = std::make_unique<store::Store>(std::move(options));
   for (const store::IdentityEvent& event : identity_.identity.events) {
@@ -246,6 +246,7 @@ absl::Status Node::Impl::OpenState() {
   if (config_.cluster.enabled) {
     AURORA_ASSIGN_OR_RETURN(cluster_, TakeOver([&] { return Cluster::Open(HandClusterDeps()); }));
     registry_.Add(cluster_->metrics());
+    head_signal_->Set([cluster = cluster_.get()](uint64_t head) { cluster->OnHead(head); });
   }
   handlers_ = std::make_unique<admin::Handlers>(HandlerDeps());
   return absl::OkStatus();
@@ -257,6 +258,8 @@ ClusterDeps Node::Impl::HandClusterDeps() {
   deps.mailbox = &mailbox_;
   deps.config = &config_;
   deps.store = store_.get();
+  deps.page = page_.get();
+  deps.rolled_back = !identity_.identity.rolled_back.empty();
   deps.election = identity_.election.get();
   deps.stored = identity_.stored;
   deps.node_uid = identity_.identity.node_uid;
@@ -278,11 +281,17 @@ admin::Deps Node::Impl::HandlerDeps() {
   deps.store = store_.get();
   deps.config = &config_;
   deps.cluster = cluster_.get();
-  deps.enforcement.now = [watch = propagation_.get()](uint64_t seq) { return watch->Now(seq); };
-  deps.enforcement.wait = [watch = propagation_.get()](uint64_t seq, Duration timeout,
-                                                       std::function<void(v1::Propagation)> done) {
-    watch->Wait(seq, timeout, std::move(done));
-  };
+  if (cluster_ != nullptr) {
+    deps.enforcement.report = [cluster = cluster_.get()](const admin::Enforcement::Written& row, Duration timeout,
+                                                         std::function<void(v1::Propagation)> done) {
+      cluster->Report({row.kind, row.id}, row.seq, timeout, std::move(done));
+    };
+  } else {
+    deps.enforcement.report = [watch = propagation_.get()](const admin::Enforcement::Written& row, Duration timeout,
+                                                           std::function<void(v1::Propagation)> done) {
+      watch->Wait(row.seq, timeout, std::move(done));
+    };
+  }
   deps.facts = [this] { return Facts(); };
   deps.unix_ms = UnixMs;
   deps.traffic_path = config_.storage.state_dir + "/traffic.db";
@@ -340,14 +349,6 @@ std::vector<std::string> Node::Impl::NotReady() const {
   return reasons;
 }
 
-// Policy is not exchanged between nodes yet, so a node is always in step with what it may know.
-void Node::Impl::KeepSynced() {
-  if (const std::optional<rolepage::DataState> data = page_->Data(); data.has_value() && config_.cluster.enabled) {
-    page_->SetSyncOkUntil(~uint64_t{0});
-    page_->SetSynced(data->start_nonce);
-  }
-}
-
 // Lazily: an older mark only finds fewer rollbacks.
 void Node::Impl::NoteFeedMark() {
   const schema::Position head = store_->head();
@@ -362,7 +363,6 @@ void Node::Impl::NoteFeedMark() {
 
 void Node::Impl::LookAtDataPlane() {
   NoteFeedMark();
-  KeepSynced();
   const bool up = page_->DataPlaneAlive();
   if (up != data_plane_up_) {
     data_plane_up_ = up;
@@ -375,7 +375,6 @@ int Node::Impl::Run() {
     signals_.push_back(
         std::make_unique<uv::Signal>(loop_, signum, [this, signum] { OnSignal(signum); }));
   }
-  KeepSynced();
   liveness_.StartRepeating(kLivenessEvery);
   log::Info("control plane is up", {{"version", version_},
                                     {"grpc_port", grpc_->port()},

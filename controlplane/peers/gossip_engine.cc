@@ -1,7 +1,6 @@
 #include "controlplane/peers/gossip_engine.h"
 
 #include <chrono>
-#include <cstring>
 #include <utility>
 
 #include <netinet/in.h>
@@ -28,13 +27,6 @@ constexpr int kPollsAtMost = 8;
 constexpr uint64_t kDatagramsPerPoll = 32;  // what libuv reads of one socket in a pass
 constexpr int kPortTries = 16;
 constexpr Duration kHousekeeping = Duration::Seconds(1);
-
-uint64_t RandomSeed() {
-  const std::string bytes = crypto::RandomBytes(sizeof(uint64_t));
-  uint64_t seed = 0;
-  std::memcpy(&seed, bytes.data(), sizeof(seed));
-  return seed;
-}
 
 int64_t UnixSeconds() {
   return std::chrono::duration_cast<std::chrono::seconds>(
@@ -116,7 +108,7 @@ absl::Status GossipEngine::Bind() {
   options_.core.datagram_bytes = gossipwire::kDatagramBudget -
                                  gossipwire::LabelHeader(options_.label).size() -
                                  gossipwire::kEncryptionV1Overhead - gossipwire::kCrcOverhead;
-  core_.emplace(options_.core, Self(), RandomSeed());
+  core_.emplace(options_.core, Self(), crypto::RandomU64());
   streams_ = std::make_unique<GossipStreams>(loop_, options_.streams, &stream_config_, scope_id_,
                                              &stats_, this);
   seeds_ = std::make_unique<GossipSeeds>(loop_, bound_, address_,

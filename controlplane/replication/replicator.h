@@ -167,6 +167,8 @@ class Replicator {
   // The roster, ourselves included or not. Until the first call nobody counts as caught up. `removed`: uids an operator
   // took out; they are not learned from peers again. Of two uids with one node id the roster's counts.
   void SetMembers(Instant now, std::vector<Member> members, std::vector<std::string> removed, Outbox& out);
+  // A fresh node has found its cluster; before any peer is up.
+  void SetClusterId(std::string cluster_id) { cluster_id_ = std::move(cluster_id); }
   // This start has founded the cluster: there is nothing to catch up with.
   void Founded(Instant now, Outbox& out);
 
@@ -251,7 +253,7 @@ class Replicator {
 
   const Config config_;
   Rng rng_;
-  const std::string cluster_id_;
+  std::string cluster_id_;
   const Member self_;
   std::vector<FeedEpoch> history_;
   bool restored_ = false;

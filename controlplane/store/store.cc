@@ -104,6 +104,7 @@ class Store::Thread {
   std::deque<Item> TakeQueued(size_t limit);
   void TakeBulk(std::deque<Item>& batch);
   void PublishCounts();
+  void PublishHead();
 
   const StoreOptions options_;
   StoreMetrics metrics_;
@@ -318,8 +319,7 @@ void Store::Thread::Process(std::deque<Item> batch) {
   }
   if (status.ok()) {
     PublishCounts();
-    const std::lock_guard<std::mutex> lock(mutex_);
-    head_ = writer_->head();
+    PublishHead();
   }
   for (size_t i = 0; i < batch.size(); ++i) {
     absl::Status answer = status.ok() ? answers[i] : status;
@@ -332,6 +332,19 @@ void Store::Thread::Process(std::deque<Item> batch) {
     if (batch[i].done) {
       batch[i].done(std::move(answer));
     }
+  }
+}
+
+void Store::Thread::PublishHead() {
+  const schema::Position head = writer_->head();
+  bool moved = false;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    moved = head.seq != head_.seq;
+    head_ = head;
+  }
+  if (moved && options_.on_head) {
+    options_.on_head(head.seq);
   }
 }
 

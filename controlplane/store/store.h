@@ -89,6 +89,8 @@ struct StoreOptions {
   std::function<uint64_t()> wall_ms;  // Unix ms; empty = the system's
   Duration watch_every = Duration::Seconds(1);
   std::function<void(const StoreState&)> on_state;  // on the store thread, at each change
+  // On the store thread: a commit moved the feed to `head`; before that commit's answers.
+  std::function<void(uint64_t head)> on_head;
 };
 
 class Store {

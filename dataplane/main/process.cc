@@ -4,7 +4,6 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <thread>
 #include <utility>
@@ -24,10 +23,7 @@ constexpr Duration kPatience =
     Duration::Seconds(2);  // for locks and ports of a process that was just killed
 
 uint64_t RandomWord() {
-  uint64_t word = 0;
-  const std::string bytes = crypto::RandomBytes(sizeof word);
-  std::memcpy(&word, bytes.data(), sizeof word);
-  return word | 1;  // 0 means "none" in the role page
+  return crypto::RandomU64() | 1;  // 0 means "none" in the role page
 }
 
 size_t LoopCount(const config::Server& server) {

@@ -1,5 +1,7 @@
 #include "shared/crypto/random.h"
 
+#include <cstring>
+
 #include <openssl/rand.h>
 
 #include "shared/base/check.h"
@@ -13,6 +15,13 @@ std::string RandomBytes(size_t n) {
   AURORA_CHECK(RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(n)) ==
                1);
   return bytes;
+}
+
+uint64_t RandomU64() {
+  uint64_t word = 0;
+  const std::string bytes = RandomBytes(sizeof word);
+  std::memcpy(&word, bytes.data(), sizeof word);
+  return word;
 }
 
 std::string UuidV4() {

@@ -5,12 +5,14 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 namespace aurora::crypto {
 
 // `n` raw bytes.
 std::string RandomBytes(size_t n);
+uint64_t RandomU64();
 
 // "xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx", lower case.
 std::string UuidV4();

@@ -113,6 +113,10 @@ void ControlPage::SetSynced(uint64_t start_nonce) {
   mapped_.page().control.synced.store(start_nonce, std::memory_order_release);
 }
 
+uint64_t ControlPage::synced() const {
+  return mapped_.page().control.synced.load(std::memory_order_acquire);
+}
+
 void ControlPage::SetLeader(const Leader& leader) {
   ControlHalf& control = mapped_.page().control;
   SeqWrite(control.leader_version, [&] {

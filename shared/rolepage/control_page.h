@@ -58,6 +58,8 @@ class ControlPage {
 
   void SetSyncOkUntil(uint64_t ns);
   void SetSynced(uint64_t start_nonce);
+  // As last set, by this start or the one before; 0: never.
+  uint64_t synced() const;
   void SetLeader(const Leader& leader);
 
   bool DataPlaneAlive() const;

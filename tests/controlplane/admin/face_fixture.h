@@ -54,8 +54,7 @@ class Backend {
     Deps deps;
     deps.store = store_.get();
     deps.config = &config_;
-    deps.enforcement.now = [](uint64_t) { return Nobody(); };
-    deps.enforcement.wait = [](uint64_t, Duration, const auto& done) { done(Nobody()); };
+    deps.enforcement.report = [](const Enforcement::Written&, Duration, const auto& done) { done(Nobody()); };
     deps.facts = [] { return NodeFacts{"0.1.0", "up", 0, 1}; };
     deps.unix_ms = [this] { return now_ms.load(); };
     deps.entity_kinds = kinds;

@@ -45,17 +45,14 @@ class Fixture {
     Deps deps;
     deps.store = &store_;
     deps.config = &config_;
-    deps.enforcement.now = [](uint64_t) {
+    deps.enforcement.report = [this](const Enforcement::Written& row, Duration timeout, const auto& done) {
       v1::Propagation p;
       p.set_members(1);
-      return p;
-    };
-    deps.enforcement.wait = [this](uint64_t seq, Duration timeout, auto done) {
-      waited_seq = seq;
-      waited = timeout;
-      v1::Propagation p;
-      p.set_members(1);
-      p.set_enforced(1);
+      if (timeout > Duration()) {
+        waited_seq = row.seq;
+        waited = timeout;
+        p.set_enforced(1);
+      }
       done(p);
     };
     deps.facts = [] { return NodeFacts{"0.1.0", "up", 0, 1}; };
