@@ -47,6 +47,9 @@ struct Config {
 
   // State exchange and coming together again.
   Duration push_pull_interval = Duration::Seconds(30);
+  // With more news waiting than this, packets are too small for it: whole views are exchanged about this often.
+  size_t flood = 100;
+  Duration flood_interval = Duration::Seconds(5);
   Duration rejoin_interval = Duration::Seconds(30);
   Duration lonely_rejoin_interval = Duration::Seconds(2);
   Duration dead_memory = Duration::Seconds(24 * 3600);

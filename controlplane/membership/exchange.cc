@@ -196,6 +196,11 @@ Duration Membership::PushPullPeriod() const {
 }
 
 void Membership::TickExchange(Instant now, Outbox& out) {
+  // Ours: after a restart of everyone each member has a message about every other to tell, and packets would take a
+  // minute or more where one exchange carries them all.
+  if (Aurora() && queue_.size() > config_.flood && next_push_pull_ > now + config_.flood_interval * 3 / 2) {
+    next_push_pull_ = now + config_.flood_interval / 2 + Stagger(config_.flood_interval);
+  }
   if (now >= next_push_pull_) {
     next_push_pull_ = now + PushPullPeriod();
     Pick(1, [&](const Record& r) { return &r != own_ && r.state == NodeState::kAlive; });

@@ -1,4 +1,6 @@
 // Streams, joining again, addresses that move, and what is told how often.
+#include <algorithm>
+
 #include "controlplane/gossipwire/codec.h"
 #include "controlplane/membership/message_size.h"
 #include "tests/controlplane/membership/rig.h"
@@ -225,6 +227,28 @@ TEST_CASE("news is told twenty-four times even in a cluster of three", "[members
     rig.Run(Duration::Seconds(20));
     CHECK(rig.Sent<gossipwire::Alive>().size() == (rules == Rules::kAurora ? 24u : 4u));
     CHECK(rig.core.NextDeadline() > rig.now);
+  }
+}
+
+TEST_CASE("more news than packets can carry makes views be exchanged at once", "[membership]") {
+  for (Rules rules : {Rules::kAurora, Rules::kStock}) {
+    for (int members : {90, 150}) {
+      Config config;
+      config.rules = rules;
+      Rig rig(config);
+      rig.answering = true;
+      rig.Run(Duration::Seconds(31));  // the first exchange, alone, is over
+      for (int i = 2; i < members; ++i) {
+        rig.Alive("node" + std::to_string(i), i);
+      }
+      rig.out.Clear();
+      rig.Run(Duration::Seconds(15));
+      const auto exchanges = std::count_if(rig.out.streams.begin(), rig.out.streams.end(), [](const StreamRequest& s) {
+        return s.kind == StreamRequest::Kind::kPushPull;
+      });
+      const bool flooded = rules == Rules::kAurora && members > 100;
+      CHECK((flooded ? exchanges >= 2 && exchanges <= 6 : exchanges <= 1));
+    }
   }
 }
 
