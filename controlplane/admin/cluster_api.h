@@ -22,6 +22,7 @@ class ClusterApi {
   virtual ~ClusterApi() = default;
   virtual void Status(ClusterReply<v1::GetClusterStatusResponse> reply) = 0;
   virtual void Nodes(ClusterReply<v1::ListNodesResponse> reply) = 0;
+  virtual void SyncStatus(ClusterReply<v1::GetSyncStatusResponse> reply) = 0;
   virtual void Remove(const std::string& actor, const std::string& node_id,
                       ClusterReply<v1::RemoveNodeResponse> reply) = 0;
   virtual void Keys(ClusterReply<v1::ListGossipKeysResponse> reply) = 0;

@@ -35,7 +35,8 @@
                       X(UseGossipKey) X(RemoveGossipKey)                                          \
                       X(GetProviderStatus) X(GetEffectiveConfig) X(GetUsageSummary) X(ListUsage)  \
                           X(ListEvents) X(ListAudit) X(ListEntities) X(GetEntity) X(PutEntity)  \
-                          X(DeactivateEntity) X(DeleteEntity) X(ListGuardrailTypes)
+                          X(DeactivateEntity) X(DeleteEntity) X(ListGuardrailTypes) \
+                              X(GetSyncStatus) X(ListSyncConflicts)
 
 namespace aurora::admin {
 namespace {

@@ -124,6 +124,8 @@ class Handlers {
   void Handle(const Caller& c, const v1::ListUsageRequest& r, Reply<v1::ListUsageResponse> reply);
   void Handle(const Caller& c, const v1::ListEventsRequest& r, Reply<v1::ListEventsResponse> reply);
   void Handle(const Caller& c, const v1::ListAuditRequest& r, Reply<v1::ListAuditResponse> reply);
+  void Handle(const Caller& c, const v1::GetSyncStatusRequest& r, Reply<v1::GetSyncStatusResponse> reply);
+  void Handle(const Caller& c, const v1::ListSyncConflictsRequest& r, Reply<v1::ListSyncConflictsResponse> reply);
 
  private:
   // Asks traffic.db on the worker's thread. `ask`: absl::StatusOr<Response>().

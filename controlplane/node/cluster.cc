@@ -429,6 +429,14 @@ void ClusterImpl::Publish() {
   numbers.heartbeats_in = heartbeats_in_;
   numbers.stream_reconnects = links_up_;
   numbers.refusals = refusals_;
+  numbers.converged = sync_->Converged();
+  if (const replication::Replicator* core = sync_->core(); core != nullptr) {
+    numbers.sync = core->counters();
+    for (replication::PeerStatus& peer : core->Peers(uv::Loop::Now())) {
+      const peers::Traffic traffic = sync_->links().TrafficOf(peer.member.uid);
+      numbers.sync_peers.push_back({std::move(peer), traffic.bytes_in, traffic.bytes_out});
+    }
+  }
   metrics_->Publish(std::move(numbers));
 }
 

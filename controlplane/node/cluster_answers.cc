@@ -1,4 +1,6 @@
 // What the admin API asks of the cluster, answered on the control loop.
+#include <algorithm>
+#include <map>
 #include <memory>
 
 #include "controlplane/node/cluster_impl.h"
@@ -36,8 +38,8 @@ void ClusterImpl::Status(ClusterReply<v1::GetClusterStatusResponse> reply) {
     for (const std::string& reason : view.reasons) {
       out.add_reasons(reason);
     }
-    out.set_converged(view.converged);
-    out.set_max_lag_ms(view.max_lag_ms);
+    out.set_converged(sync_->Converged());
+    out.set_max_lag_ms(std::max(view.max_lag_ms, sync_->Lag().millis()));
     return out;
   });
 }
@@ -64,6 +66,58 @@ void ClusterImpl::Nodes(ClusterReply<v1::ListNodesResponse> reply) {
       }
       to->set_lag_ms(node.lag_ms);
       to->set_version(node.version);
+    }
+    return out;
+  });
+}
+
+void ClusterImpl::SyncStatus(ClusterReply<v1::GetSyncStatusResponse> reply) {
+  OnLoop(std::move(reply), [this]() -> absl::StatusOr<v1::GetSyncStatusResponse> {
+    v1::GetSyncStatusResponse out;
+    out.set_enabled(true);
+    const replication::Replicator* core = sync_->core();
+    if (core == nullptr) {
+      return Unavailable("the store is not open yet; `status` says why");
+    }
+    const auto number = [](auto n) { return static_cast<int64_t>(n); };
+    out.set_caught_up(core->caught_up());
+    out.set_admission(std::string(NameOf(core->admission())));
+    out.set_converged(sync_->Converged());
+    out.set_max_lag_ms(sync_->Lag().millis());
+    out.set_head(number(core->head()));
+    out.set_epoch(std::to_string(deps_.epoch));
+    const replication::Counters& counters = core->counters();
+    out.set_rows_in(number(counters.rows_in));
+    out.set_rows_out(number(counters.rows_out));
+    out.set_conflicts(number(counters.conflicts));
+    out.set_full_syncs(number(counters.full_syncs));
+    out.set_digest_rounds(number(counters.digest_rounds));
+    out.set_digest_differences(number(counters.digest_differences));
+    std::map<std::string, std::string> trouble;
+    for (const peers::ReplicateState& link : sync_->links().Peers()) {
+      trouble[link.uid] = link.up ? "" : link.trouble;
+    }
+    constexpr auto kBulk = replication::Lane::kBulk;
+    for (const replication::PeerStatus& peer : core->Peers(uv::Loop::Now())) {
+      v1::SyncPeer* to = out.add_peers();
+      to->set_node_id(peer.member.node_id);
+      to->set_node_uid(peer.member.uid);
+      to->set_streaming(peer.streaming);
+      to->set_caught_up(peer.caught_up);
+      to->set_serving(peer.serving);
+      to->set_synced(peer.synced);
+      to->set_lag_ms(peer.lag.millis());
+      to->set_lag_entries(number(peer.lag_entries));
+      to->set_behind_entries(number(peer.behind_entries));
+      to->set_head(number(peer.head));
+      to->set_cursor(number(peer.cursor[kBulk]));
+      to->set_acked(number(peer.acked[kBulk]));
+      to->set_enforced(peer.enforced[kBulk]);
+      to->set_parked(number(peer.parked));
+      const peers::Traffic traffic = sync_->links().TrafficOf(peer.member.uid);
+      to->set_bytes_in(number(traffic.bytes_in));
+      to->set_bytes_out(number(traffic.bytes_out));
+      to->set_trouble(trouble[peer.member.uid]);
     }
     return out;
   });

@@ -46,6 +46,7 @@ class ClusterImpl final : public Cluster {
 
   void Status(ClusterReply<v1::GetClusterStatusResponse> reply) override;
   void Nodes(ClusterReply<v1::ListNodesResponse> reply) override;
+  void SyncStatus(ClusterReply<v1::GetSyncStatusResponse> reply) override;
   void Remove(const std::string& actor, const std::string& node_id,
               ClusterReply<v1::RemoveNodeResponse> reply) override;
   void Keys(ClusterReply<v1::ListGossipKeysResponse> reply) override;

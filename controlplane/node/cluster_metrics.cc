@@ -91,6 +91,39 @@ void Gossip(const ClusterNumbers& n, Families& out) {
                 g.rtt.buckets, g.rtt.sum.seconds());
 }
 
+void Sync(const ClusterNumbers& n, Families& out) {
+  const auto count = [&](std::string_view name, std::string_view help, const metrics::Labels& labels, uint64_t value) {
+    out.Counter(name, help, labels, static_cast<double>(value));
+  };
+  out.Gauge("aurora_sync_converged", "1 while no linked member lacks rows of another's that this node knows of.", {},
+            n.converged ? 1 : 0);
+  for (const SyncPeerNumbers& peer : n.sync_peers) {
+    const metrics::Labels labels = {{"peer", peer.status.member.node_id}};
+    out.Gauge("aurora_sync_streaming", "1 while policy is exchanged with the peer.", labels,
+              peer.status.streaming ? 1 : 0);
+    out.Gauge("aurora_sync_replication_lag_seconds", "Since when this node lacks rows of the peer.", labels,
+              peer.status.lag.seconds());
+    out.Gauge("aurora_sync_replication_lag_entries", "Changes of the peer that this node lacks.", labels,
+              static_cast<double>(peer.status.lag_entries));
+    out.Gauge("aurora_sync_behind_entries", "Changes of this node that the peer lacks.", labels,
+              static_cast<double>(peer.status.behind_entries));
+    constexpr std::string_view kBytes = "aurora_sync_bytes_total";
+    constexpr std::string_view kBytesHelp = "Bytes of Replicate frames.";
+    count(kBytes, kBytesHelp, {{"direction", "in"}, {"peer", peer.status.member.node_id}}, peer.bytes_in);
+    count(kBytes, kBytesHelp, {{"direction", "out"}, {"peer", peer.status.member.node_id}}, peer.bytes_out);
+  }
+  constexpr std::string_view kEntries = "aurora_sync_entries_total";
+  constexpr std::string_view kEntriesHelp = "Rows exchanged.";
+  count(kEntries, kEntriesHelp, {{"direction", "in"}}, n.sync.rows_in);
+  count(kEntries, kEntriesHelp, {{"direction", "out"}}, n.sync.rows_out);
+  count("aurora_sync_conflicts_total", "Rows that came to hold concurrent values.", {}, n.sync.conflicts);
+  count("aurora_sync_full_resync_total", "Feeds of peers read from the start.", {}, n.sync.full_syncs);
+  count("aurora_sync_digest_differences_total", "Rows that a comparison of digests found missing or old.", {},
+        n.sync.digest_differences);
+  count("aurora_sync_diverged_total", "Rows that differ under equal versions: a bug.", {}, n.sync.diverged);
+  count("aurora_sync_commit_failures_total", "Batches of peers that could not be stored.", {}, n.sync.commit_failures);
+}
+
 }  // namespace
 
 void ClusterMetrics::Publish(ClusterNumbers numbers) {
@@ -115,6 +148,7 @@ void ClusterMetrics::CollectInto(Families& families) const {
                  numbers->view.state == "healthy" ? 1 : 0);
   Members(*numbers, families);
   Gossip(*numbers, families);
+  Sync(*numbers, families);
   families.Gauge("aurora_cluster_control_streams", "Control streams that are up.", {},
                  static_cast<double>(numbers->streams_up));
   families.Counter("aurora_cluster_heartbeats_total", "Heartbeats that came.", {{"direction", "in"}},

@@ -6,12 +6,20 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "controlplane/peers/gossip_stats.h"
+#include "controlplane/replication/replicator.h"
 #include "controlplane/roster/health.h"
 #include "shared/metrics/metrics.h"
 
 namespace aurora::node {
+
+struct SyncPeerNumbers {
+  replication::PeerStatus status;
+  uint64_t bytes_in = 0;
+  uint64_t bytes_out = 0;
+};
 
 struct ClusterNumbers {
   roster::ClusterView view;
@@ -22,6 +30,9 @@ struct ClusterNumbers {
   uint64_t heartbeats_in = 0;
   uint64_t stream_reconnects = 0;
   uint64_t refusals = 0;
+  bool converged = false;
+  replication::Counters sync;
+  std::vector<SyncPeerNumbers> sync_peers;
 };
 
 class ClusterMetrics : public metrics::Source {

@@ -74,6 +74,18 @@ absl::StatusOr<replication::StartState> ReadStart(store::Reader& reader) {
 
 }  // namespace
 
+std::string_view NameOf(replication::Admission admission) {
+  switch (admission) {
+    case replication::Admission::kWaiting:
+      return "waiting";
+    case replication::Admission::kCaughtUp:
+      return "caught_up";
+    case replication::Admission::kStale:
+      return "stale";
+  }
+  return "";
+}
+
 PolicySync::PolicySync(PolicySyncDeps deps)
     : deps_(std::move(deps)),
       links_(*deps_.loop, deps_.links, Hooks()),

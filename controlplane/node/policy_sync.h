@@ -63,6 +63,9 @@ class HeadSignal {
   std::function<void(uint64_t)> sink_;  // guarded by mutex_
 };
 
+// waiting | caught_up | stale
+std::string_view NameOf(replication::Admission admission);
+
 class PolicySync {
  public:
   explicit PolicySync(PolicySyncDeps deps);

@@ -91,6 +91,48 @@ def test_every_kind_of_write_reaches_the_others_and_deletes_do_too(trio):
     assert all(trio.rest(n, "GET", "aliases/everywhere").status == 404 for n in trio.nodes)
 
 
+def test_the_state_of_the_exchange_can_be_looked_at(trio):
+    n1 = trio.nodes[0]
+    peers = until(lambda: (p := json.loads(n1.ctl("sync", "peers", check=False).stdout)["peers"]) and
+                  all(x["behind_entries"] == 0 and x["lag_entries"] == 0 for x in p if x["node_id"] != "n1") and p, "nothing is missing", 20)
+    others = [p for p in peers if p["node_id"] != "n1"]
+    assert [p["node_id"] for p in others] == ["n2", "n3"] and all(p["streaming"] and p["serving"] and p["trouble"] == "" for p in others)
+    status = json.loads(n1.ctl("sync", "status").stdout)
+    assert (status["enabled"], status["caught_up"], status["admission"], status["converged"]) == (True, True, "caught_up", True)
+    assert json.loads(n1.ctl("sync", "conflicts").stdout)["conflicts"] == []
+    metrics = request(n1.controlplane_ops, "GET", "/metrics").body.decode()
+    assert 'aurora_sync_streaming{peer="n2"} 1' in metrics and "aurora_sync_converged 1" in metrics
+    assert trio.status(n1)["converged"] is True
+
+
+def test_two_nodes_that_cannot_talk_write_the_same_row_and_both_values_are_shown(own):
+    n1, n2, n3 = own.nodes
+    n3.kill("controlplane")
+    n1.kill("controlplane")
+    made = own.rest(n2, "PUT", "aliases/both", {"targets": [{"model": "demo/two", "weight": 1}]})
+    assert made.status in (200, 201), made.body
+    n2.kill("controlplane")
+    n1.spawn("controlplane")
+    until(lambda: n1.get_status(n1.controlplane_ops) == 200, "n1 is up", 20)
+    made = own.rest(n1, "PUT", "aliases/both", {"targets": [{"model": "demo/one", "weight": 1}]})
+    assert made.status in (200, 201), made.body
+    n2.spawn("controlplane")
+    n3.spawn("controlplane")
+
+    def conflicts(node):
+        answer = node.ctl("sync", "conflicts", check=False)
+        return json.loads(answer.stdout)["conflicts"] if answer.returncode == 0 else None
+    for node in own.nodes:
+        found = until(lambda: conflicts(node), "the conflict is listed", 60)
+        assert [(c["kind"], c["id"], len(c["values"])) for c in found] == [("Alias", "both", 2)]
+        assert sum(v["newest"] for v in found[0]["values"]) == 1
+    targets = {json.dumps(own.rest(n, "GET", "aliases/both").json()["targets"]) for n in own.nodes}
+    assert len(targets) == 1 and "demo/one" in targets.pop(), "the later one is in force everywhere"
+    made = own.rest(n3, "PUT", "aliases/both?wait=all&timeout_ms=20000", {"targets": [{"model": "demo/three", "weight": 1}]})
+    assert made.status == 200 and made.json()["propagation"]["enforced"] == 3, made.body
+    assert conflicts(n1) == [] and conflicts(n2) == []
+
+
 def test_a_running_stream_of_a_revoked_key_is_cut_on_another_node(trio):
     n1, _, n3 = trio.nodes
     made = json.loads(n1.ctl("keys", "create", "--name", "streams", "--wait", "all").stdout)

@@ -281,6 +281,11 @@ class Builder {
     WithId(Leaf(nodes, "get", "one of them", [this](Session& s) { return NodesGet(s, f_.id); }));
     WithId(Leaf(nodes, "remove", "forget a node that failed or left",
                 [this](Session& s) { return NodesRemove(s, f_.id); }));
+    CLI::App* sync = Group("sync", "how policy is exchanged between the nodes");
+    Leaf(sync, "status", "whether this node has caught up", [](Session& s) { return SyncStatus(s); });
+    Leaf(sync, "peers", "per member: what is missing here and there", [](Session& s) { return SyncPeers(s); });
+    Leaf(sync, "conflicts", "rows written in two places at once, until the next write",
+         [](Session& s) { return SyncConflicts(s); });
     CLI::App* keyring = Group("keyring", "the keys that seal gossip");
     Leaf(keyring, "list", "fingerprints, and who lacks one", [](Session& s) { return KeyringList(s); });
     CLI::App* install = Leaf(keyring, "install", "accept a key on every member; use makes it the one that seals",

@@ -55,6 +55,9 @@ int ApplyFile(Session& session, const std::string& kind, const std::string& path
 int NodesList(Session& session);
 int NodesGet(Session& session, const std::string& node_id);
 int NodesRemove(Session& session, const std::string& node_id);
+int SyncStatus(Session& session);
+int SyncPeers(Session& session);
+int SyncConflicts(Session& session);
 int KeyringList(Session& session);
 // `path`: a file that holds the key in base64, "-" = stdin.
 int KeyringInstall(Session& session, const std::string& path);

@@ -30,6 +30,20 @@ const std::vector<Column> kNodeColumns = {{"NODE", "node_id"},
 const std::vector<Column> kKeyColumns = {
     {"FINGERPRINT", "fingerprint"}, {"PRIMARY", "primary"}, {"SOURCE", "source"}, {"MISSING-ON", "missing_on"}};
 
+const std::vector<Column> kSyncColumns = {{"NODE", "node_id"},
+                                          {"STREAMING", "streaming"},
+                                          {"CAUGHT-UP", "caught_up"},
+                                          {"SERVING", "serving"},
+                                          {"LAG-MS", "lag_ms"},
+                                          {"LAG", "lag_entries"},
+                                          {"BEHIND", "behind_entries"},
+                                          {"TROUBLE", "trouble"},
+                                          {"HEAD", "head", true},
+                                          {"CURSOR", "cursor", true},
+                                          {"ACKED", "acked", true},
+                                          {"ENFORCED", "enforced", true},
+                                          {"UID", "node_uid", true}};
+
 template <class Response>
 int PrintKey(Session& session, const grpc::Status& status, const Response& response) {
   if (!status.ok()) {
@@ -40,6 +54,43 @@ int PrintKey(Session& session, const grpc::Status& status, const Response& respo
 }
 
 }  // namespace
+
+// `peers`: the list of them; else all of it. Exit 7 while something is not in step.
+int ShowSync(Session& session, bool peers) {
+  v1::GetSyncStatusResponse response;
+  if (const grpc::Status status = session.Call(&Stub::GetSyncStatus, v1::GetSyncStatusRequest(), &response);
+      !status.ok()) {
+    return session.Fail(status);
+  }
+  Json body = protojson::ToJson(response);
+  if (peers) {
+    Print(session.out, session.format, body, body["peers"], kSyncColumns);
+  } else {
+    body.erase("peers");
+    PrintEntity(session.out, session.format, body);
+  }
+  return !response.enabled() || (response.caught_up() && response.converged()) ? kOk : kUnhealthy;
+}
+
+int SyncStatus(Session& session) {
+  return ShowSync(session, false);
+}
+
+int SyncPeers(Session& session) {
+  return ShowSync(session, true);
+}
+
+int SyncConflicts(Session& session) {
+  v1::ListSyncConflictsRequest request;
+  request.set_page_size(1000);
+  v1::ListSyncConflictsResponse response;
+  if (const grpc::Status status = session.Call(&Stub::ListSyncConflicts, request, &response); !status.ok()) {
+    return session.Fail(status);
+  }
+  const Json body = protojson::ToJson(response);
+  Print(session.out, session.format, body, body["conflicts"], {{"KIND", "kind"}, {"ID", "id"}, {"VALUES", "values"}});
+  return kOk;
+}
 
 int NodesList(Session& session) {
   v1::ListNodesResponse response;
