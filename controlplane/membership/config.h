@@ -66,6 +66,11 @@ struct Config {
   bool stall_guard = true;
   Duration stall_threshold = Duration::Millis(200);
 
+  // Who has heard nothing at all this long is more likely cut off itself: no suspicion of its own runs out until it
+  // hears something, or for deaf_at_most more. From four nodes on; with fewer, silence may well be all there is.
+  Duration deaf_after = Duration::Seconds(2);
+  Duration deaf_at_most = Duration::Seconds(30);
+
   // A peer whose meta names another cluster is refused; empty: meta is opaque, and nobody is a guest.
   std::string cluster_id;
   // Our meta is a NodeMeta and names the cluster, also when UpdateMeta changes it; who has none is a guest.

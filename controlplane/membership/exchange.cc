@@ -34,6 +34,7 @@ PushPull Membership::LocalState(bool join) const {
 
 PushPull Membership::ReceiveStream(Instant now, const Address& from, const PushPull& state, Outbox& out) {
   NoticeStall(now);
+  heard_ = now;
   if (!Acceptable(now, state, out)) {
     // Ourselves alone: the peer can judge by it, and tell its operator too, but learns nobody else's name.
     PushPull refusal;
@@ -165,6 +166,7 @@ bool Membership::TakeStream(uint64_t id, Address& to) {
 
 void Membership::OnStreamState(Instant now, uint64_t id, const PushPull& state, Outbox& out) {
   NoticeStall(now);
+  heard_ = now;
   Address to;
   if (TakeStream(id, to) && !leaving_ && Acceptable(now, state, out)) {
     Merge(now, to, state, out);
@@ -174,6 +176,7 @@ void Membership::OnStreamState(Instant now, uint64_t id, const PushPull& state, 
 void Membership::OnStreamPong(Instant now, uint64_t id, Outbox& out) {
   (void)out;
   NoticeStall(now);
+  heard_ = now;
   if (probe_.active && probe_.stream_id == id) {
     probe_.stream_answered = true;  // the probe goes on to its end: UDP may still answer
   }

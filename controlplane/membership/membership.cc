@@ -30,7 +30,7 @@ Membership::Membership(Config config, Identity self, uint64_t seed)
 }
 
 void Membership::Start(Instant now, Outbox& out) {
-  started_ = now;
+  started_ = heard_ = now;
   own_ = table_.Insert(self_.name, now, rng_);
   own_->address = self_.address;
   own_->meta = self_.meta;
@@ -49,6 +49,7 @@ void Membership::Start(Instant now, Outbox& out) {
 
 void Membership::Receive(Instant now, const Address& from, const Message& message, Outbox& out) {
   NoticeStall(now);
+  heard_ = now;
   if (const auto* ping = std::get_if<gossipwire::Ping>(&message)) {
     OnPing(from, *ping, out);
   } else if (const auto* ack = std::get_if<gossipwire::Ack>(&message)) {

@@ -141,6 +141,11 @@ class Membership {
   bool Foreign(const NodeMeta& meta) const {
     return !config_.cluster_id.empty() && !meta.cluster_id.empty() && meta.cluster_id != config_.cluster_id;
   }
+  bool Deaf(Instant now) const {
+    constexpr size_t kFrom = 4;
+    const Duration silence = now - heard_;
+    return Aurora() && table_.listed() >= kFrom && silence > config_.deaf_after && silence < config_.deaf_at_most;
+  }
   bool IsSelf(std::string_view name) const { return name == self_.name; }
 
   // membership.cc
@@ -225,6 +230,7 @@ class Membership {
   std::array<Instant, 16> notice_after_{};  // by Event::Kind
 
   Instant started_;
+  Instant heard_;  // anything, from anyone
   Instant gossip_phase_;
   Instant next_gossip_ = Instant::Never();   // never while there is no news
   Instant next_probe_ = Instant::Never();

@@ -212,6 +212,9 @@ void Membership::TickSuspicions(Instant now, Outbox& out) {
   suspicion_due_ = Instant::Never();
   for (size_t i = 0; i < suspects_.size();) {
     Record* record = suspects_[i];
+    if (record->suspicion->deadline() <= now && Deaf(now)) {
+      record->suspicion->Postpone(now - record->suspicion->deadline() + config_.probe_window);
+    }
     if (record->suspicion->deadline() <= now) {
       const uint32_t incarnation = record->incarnation;
       OnDead(now, self_.address, Dead{incarnation, record->name, self_.name}, out);  // takes it out of suspects_

@@ -26,7 +26,8 @@ struct Line {
   std::string setting;
   std::string measure;
   double value = 0;
-  std::optional<double> target;  // at most; for ours
+  std::optional<double> target = {};  // at most; for ours
+  std::optional<double> gain = {};    // ours is at most memberlist's value by this
 };
 
 using Lines = std::vector<Line>;

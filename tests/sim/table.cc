@@ -64,6 +64,9 @@ std::vector<Pair> RunBoth(const std::string& scenario, Options options, bool wit
       const Lines stock = runner(options);
       for (size_t i = 0; i < stock.size() && i < pairs.size(); ++i) {
         pairs[i].stock = stock[i].value;
+        if (const std::optional<double> gain = pairs[i].ours.gain) {
+          pairs[i].held = pairs[i].held && stock[i].value > 0 && pairs[i].ours.value * *gain <= stock[i].value;
+        }
       }
     }
   }
@@ -72,7 +75,9 @@ std::vector<Pair> RunBoth(const std::string& scenario, Options options, bool wit
 
 std::string Format(const Pair& p, bool csv) {
   const std::string stock = p.stock ? Number(*p.stock) : "";
-  const std::string target = p.ours.target ? "<= " + Number(*p.ours.target) : "";
+  const std::string target = p.ours.target ? "<= " + Number(*p.ours.target)
+                             : p.ours.gain ? "<= stock/" + Number(*p.ours.gain)
+                                           : "";
   const std::string quote = csv ? "\"" : "";
   char text[256];
   const char* layout = csv ? "%s,%s,%s,%s,%s,%s,%s" : "%-5s | %-32s | %-50s | %9s | %9s | %9s | %s";

@@ -227,6 +227,49 @@ TEST_CASE("small clusters are never both fast and unconfirmed", "[membership]") 
   CHECK(TermsFor(config, 2).min == Duration::Seconds(4));
 }
 
+TEST_CASE("who hears nobody at all waits with its own verdicts, but not for ever", "[membership]") {
+  for (Rules rules : {Rules::kAurora, Rules::kStock}) {
+    for (int members : {3, 6}) {
+      Config config;
+      config.rules = rules;
+      config.probe_period = Duration::Seconds(3600);  // no suspicion of its own: the case is about those it was told of
+      Rig rig(config);
+      for (int i = 2; i <= members; ++i) {
+        rig.Alive("n" + std::to_string(i), i);
+      }
+      rig.Run(Duration::Seconds(10));
+      rig.Suspect("n2", 1, "n3");
+      if (members > 3) {
+        rig.Suspect("n2", 1, "n4");
+        rig.Suspect("n2", 1, "n5");
+      }
+      const bool waits = rules == Rules::kAurora && members > 3;
+      // Nothing more is heard. Confirmed, the suspicion would run out after 4 s.
+      rig.Run(Duration::Seconds(members > 3 ? 25 : 24));
+      CHECK(rig.State("n2") == (waits ? NodeState::kSuspect : NodeState::kDead));
+      rig.Run(Duration::Seconds(10));
+      CHECK(rig.State("n2") == NodeState::kDead);
+    }
+  }
+}
+
+TEST_CASE("a suspicion that waited for silence to end runs out soon after it", "[membership]") {
+  Config config;
+  config.probe_period = Duration::Seconds(3600);
+  Rig rig(config);
+  for (int i = 2; i <= 6; ++i) {
+    rig.Alive("n" + std::to_string(i), i);
+  }
+  rig.Suspect("n2", 1, "n3");
+  rig.Suspect("n2", 1, "n4");
+  rig.Suspect("n2", 1, "n5");
+  rig.Run(Duration::Seconds(20));
+  CHECK(rig.State("n2") == NodeState::kSuspect);
+  rig.Alive("n3", 3);
+  rig.Run(Duration::Millis(1500));
+  CHECK(rig.State("n2") == NodeState::kDead);
+}
+
 TEST_CASE("a suspicion shrinks with each new accuser, on a logarithm, down to its least", "[membership]") {
   const Instant start = Instant::FromMicros(0);
   Suspicion s(start, {Duration::Seconds(2), Duration::Seconds(30), 3}, "me");
