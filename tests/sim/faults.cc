@@ -104,7 +104,8 @@ Lines RunT4(const Options& o) {
       World w(n, config, seed, Replay("T4", o, seed));
       w.meta = "short";
       w.StartAll(true);
-          w.net.tcp_blocked = true;
+      w.net.loss = c.loss;
+      w.net.tcp_blocked = true;
       w.on_event = [&](int, const Event& e) {
         deaths += e.kind == Event::Kind::kFailed ? 1 : 0;
         suspicions += e.kind == Event::Kind::kSuspect ? 1 : 0;

@@ -46,7 +46,7 @@ Lines RunT7(const Options& o) {
     const int n = o.quick ? 20 : 100;
     std::vector<double> times;
     int never = 0, conflicts = 0, violations = 0;
-    const int seeds = SeedsOr(o, 3, 1);
+    const int seeds = SeedsOr(o, 3, 5);
     for (int k = 0; k < seeds; ++k) {
       Config config;
       config.rules = o.rules;
