@@ -81,7 +81,7 @@ Lines RunT1(const Options& o) {
     if (o.Skip(++nth) || (o.quick && c.n > 100)) {
       continue;
     }
-    const Spread s = Measure("T1", o, c.n, c.loss, SeedsOr(o, c.events, 200));
+    const Spread s = Measure("T1", o, c.n, c.loss, SeedsOr(o, c.events, 50));
     const std::string setting =
         "N=" + std::to_string(c.n) + " loss=" + std::to_string(static_cast<int>(c.loss * 100)) + "%";
     lines.push_back({"T1", setting, "rounds p50", Percentile(s.rounds, 50), {}});

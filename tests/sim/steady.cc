@@ -101,7 +101,7 @@ void Disturb(World& w) {
 Lines RunChaos(const Options& o) {
   std::vector<double> times;
   int never = 0, violations = 0;
-  const int seeds = SeedsOr(o, 500, 100);
+  const int seeds = SeedsOr(o, 500, 40);
   for (int k = 0; k < seeds; ++k) {
     const uint64_t seed = o.seed + static_cast<uint64_t>(k);
     Config config;
