@@ -77,7 +77,7 @@ Lines RunT1(const Options& o) {
   };
   int nth = 0;
   for (const Case& c : {Case{100, 0, 8, 1000}, Case{100, 0.1, 8, 1000}, Case{100, 0.25, 10, 1000},
-                        Case{1000, 0.1, 11, 200}, Case{1000, 0.25, 13, 200}}) {
+                        Case{1000, 0.1, 11, 1000}, Case{1000, 0.25, 13, 1000}}) {
     if (o.Skip(++nth) || (o.quick && c.n > 100)) {
       continue;
     }

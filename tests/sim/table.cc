@@ -1,6 +1,7 @@
 #include "tests/sim/table.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <utility>
 
@@ -17,6 +18,9 @@ const std::vector<std::pair<std::string, Runner>>& Runners() {
 }
 
 std::string Number(double v) {
+  if (std::isnan(v)) {
+    return "none";
+  }
   char text[32];
   std::snprintf(text, sizeof text, v == static_cast<double>(static_cast<int64_t>(v)) ? "%.0f" : "%.2f", v);
   return text;
@@ -31,7 +35,7 @@ std::string Replay(const char* scenario, const Options& o, uint64_t seed) {
 
 double Percentile(std::vector<double> values, double p) {
   if (values.empty()) {
-    return 0;
+    return std::nan("");  // within no target
   }
   std::sort(values.begin(), values.end());
   const auto rank = static_cast<size_t>(p / 100 * static_cast<double>(values.size()));
