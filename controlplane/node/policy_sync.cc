@@ -368,19 +368,31 @@ void PolicySync::SendFrame(replication::Send& send) {
   }
 }
 
-// The data plane says what it has loaded in the page only.
-void PolicySync::LookAtPage() {
+// The data plane says what it has loaded in the page only. True: news.
+bool PolicySync::TellApplied(replication::Outbox& out) {
   const std::optional<rolepage::DataState> data = deps_.page->Data();
   replication::Applied applied;
   if (data.has_value()) {
     applied = {data->applied.epoch, data->applied.seq, true};
   }
-  if (core_ != nullptr && applied != applied_) {
-    applied_ = applied;
-    Step([&](Instant now, auto& out) { core_->OnApplied(now, applied, out); });
+  if (applied == applied_) {
+    return false;
+  }
+  applied_ = applied;
+  core_->OnApplied(uv::Loop::Now(), applied, out);
+  return true;
+}
+
+void PolicySync::LookAtPage() {
+  bool news = false;
+  if (core_ != nullptr) {
+    replication::Outbox out;
+    news = TellApplied(out);
+    Enqueue(std::move(out));
+  }
+  if (news) {
     LookAtAll();
   }
-  PublishGate(data);
 }
 
 void PolicySync::PublishGate(const std::optional<rolepage::DataState>& data) {

@@ -122,10 +122,13 @@ class PolicySync {
   // Runs `task` on the loop, in the order of the calls; dropped once this object is gone.
   void Later(std::function<void()> task);
   void DrainInbox();
+  // Whatever may raise what is claimed to be enforced looks at the data plane's lock first: one that started since the
+  // last look enforces only what it has loaded.
   template <class F>
   void Step(F&& call) {
     if (core_ != nullptr) {
       replication::Outbox out;
+      TellApplied(out);
       std::forward<F>(call)(uv::Loop::Now(), out);
       Enqueue(std::move(out));
     }
@@ -138,6 +141,7 @@ class PolicySync {
 
   void AskStore();
   void Begin(replication::StartState start);
+  bool TellApplied(replication::Outbox& out);
   void LookAtPage();
   void PublishGate(const std::optional<rolepage::DataState>& data);
   void OnLook();

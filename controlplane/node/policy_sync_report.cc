@@ -78,6 +78,7 @@ void PolicySync::ReadRow(Wait& wait) {
 }
 
 void PolicySync::RowRead(uint64_t serial, std::optional<RowNow> row) {
+  LookAtPage();  // a data plane that has just started enforces what it has loaded, no more
   const auto at = std::find_if(waits_.begin(), waits_.end(), [&](const Wait& w) { return w.serial == serial; });
   if (at == waits_.end() || at->done == nullptr) {
     return;

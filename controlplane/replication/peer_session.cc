@@ -17,7 +17,7 @@ PeerSession::PeerSession(Replicator& owner, uint64_t serial, Hello hello, Instan
       epoch_(history_.back().epoch),
       target_(history_.back().last_seq),
       peer_head_(target_),
-      caught_up_(hello.caught_up),
+      caught_up_head_(hello.caught_up ? std::optional(target_) : std::nullopt),
       last_heard_(now),
       last_ack_(now),
       resend_at_(now),
@@ -90,7 +90,11 @@ std::string PeerSession::OnAck(Instant now, Ack ack, Outbox& out) {
   }
   owner_.Learn(ack.members, out);  // [A14] before the positions count
   NotePeerHead(now, ack.head);
-  caught_up_ = ack.caught_up;
+  if (!ack.caught_up) {
+    caught_up_head_.reset();
+  } else if (!caught_up()) {
+    caught_up_head_ = ack.head;  // what its Hello named may be less
+  }
   if (!streaming_) {
     return "";
   }
@@ -444,7 +448,7 @@ PeerStatus PeerSession::Status(Instant now) const {
   PeerStatus s;
   s.member = member_;
   s.streaming = streaming_;
-  s.caught_up = caught_up_;
+  s.caught_up = caught_up();
   s.serving = serving_;
   s.synced = Synced();
   s.head = peer_head_;

@@ -72,7 +72,9 @@ class PeerSession {
   bool Synced() const { return opened_ && in_[Lane::kBulk].cursor >= peer_head_; }
   // Its data plane has what is at `seq` of our feed.
   bool Enforces(const RowRef& row, uint64_t seq, bool urgent) const;
-  bool caught_up() const { return caught_up_; }
+  bool caught_up() const { return caught_up_head_.has_value(); }
+  // Everything that it held when it first said on this stream that it is caught up is durable here.
+  bool ReachedCaughtUp() const { return opened_ && caught_up() && in_[Lane::kBulk].cursor >= *caught_up_head_; }
   bool serving() const { return serving_; }
   uint64_t serial() const { return serial_; }
   const Member& member() const { return member_; }
@@ -113,7 +115,8 @@ class PeerSession {
   const uint64_t epoch_;   // the peer's running one
   const uint64_t target_;  // its head in its Hello
   uint64_t peer_head_;     // the latest heard of
-  bool caught_up_;
+  // Its head when it first said on this stream that it is caught up; absent: it has not.
+  std::optional<uint64_t> caught_up_head_;
   bool serving_ = true;
   std::set<RowRef> parked_;
   bool parked_overflow_ = false;

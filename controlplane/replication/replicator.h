@@ -266,7 +266,7 @@ class Replicator {
   std::map<std::string, std::string> roster_;   // uid -> node id
   std::map<std::string, std::string> learned_;  // likewise, from peers only
   std::set<std::string> removed_;
-  std::set<std::string> synced_;  // uids of whom we have had all that their Hello named
+  std::set<std::string> synced_;  // uids of whom we have had all that some Hello of theirs named
 
   std::map<std::string, std::unique_ptr<PeerSession>, std::less<>> peers_;
   std::map<uint64_t, Pending> pending_;

@@ -105,7 +105,7 @@ void Replicator::Review(Instant now, Outbox& out) {
     if (peer->ReachedTarget()) {
       synced_.insert(uid);
     }
-    one = one || (synced_.contains(uid) && peer->caught_up());
+    one = one || peer->ReachedCaughtUp();
     if (peer->Synced() && peer->caught_up() && (!last_synced_.has_value() || *last_synced_ < peer->last_heard())) {
       last_synced_ = peer->last_heard();
     }

@@ -263,6 +263,33 @@ TEST_CASE("a node admits once it has what a caught-up member has, or all members
   REQUIRE(rig.core(1).admission() == Admission::kCaughtUp);
 }
 
+TEST_CASE("a member vouches with what it held when it was caught up, not with what an earlier Hello named") {
+  Rig rig(4);
+  rig.Link(0, 1);
+  rig.Run(Duration::Millis(50));
+  const auto caught_up_with_more = [&] {
+    rig.Write(1, "late", "1");
+    rig.Run(Duration::Millis(50));
+    rig.Do(1, [&](Outbox& out) { rig.core(1).Founded(rig.now(), out); });
+  };
+  rig.node(0).hold_commits = true;
+  SECTION("it says so on a stream that was up before") {
+    caught_up_with_more();
+  }
+  SECTION("it says so on another stream than the one that was read") {
+    rig.Cut(0, 1);
+    caught_up_with_more();
+    rig.Link(0, 1);
+  }
+  rig.Run(Duration::Millis(50));
+  REQUIRE_FALSE(rig.node(0).rows.contains("late"));
+  REQUIRE_FALSE(rig.core(0).caught_up());
+  rig.Release(0);
+  rig.Run(Duration::Millis(50));
+  REQUIRE(rig.node(0).rows.contains("late"));
+  REQUIRE(rig.core(0).caught_up());
+}
+
 TEST_CASE("the only member, and a founder, are caught up; before the roster is known nobody is") {
   Rig alone(1);
   REQUIRE(alone.core(0).caught_up());
