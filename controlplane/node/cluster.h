@@ -58,8 +58,7 @@ class Cluster : public admin::ClusterApi {
   // The store's feed moved; any thread.
   virtual void OnHead(uint64_t head) = 0;
   // PolicySync::Report; any thread.
-  virtual void Report(replication::RowRef row, uint64_t seq, Duration timeout,
-                      std::function<void(v1::Propagation)> done) = 0;
+  virtual void Report(replication::RowRef row, Duration timeout, std::function<void(v1::Propagation)> done) = 0;
 };
 
 }  // namespace aurora::node

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "controlplane/node/cluster_impl.h"
 
@@ -98,7 +99,10 @@ void ClusterImpl::SyncStatus(ClusterReply<v1::GetSyncStatusResponse> reply) {
       trouble[link.uid] = link.up ? "" : link.trouble;
     }
     constexpr auto kBulk = replication::Lane::kBulk;
-    for (const replication::PeerStatus& peer : core->Peers(uv::Loop::Now())) {
+    std::vector<replication::PeerStatus> members = core->Peers(uv::Loop::Now());
+    std::sort(members.begin(), members.end(),
+              [](const auto& a, const auto& b) { return a.member.node_id < b.member.node_id; });
+    for (const replication::PeerStatus& peer : members) {
       v1::SyncPeer* to = out.add_peers();
       to->set_node_id(peer.member.node_id);
       to->set_node_uid(peer.member.uid);

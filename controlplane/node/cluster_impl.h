@@ -39,9 +39,8 @@ class ClusterImpl final : public Cluster {
   void Leave(std::function<void()> done) override;
   std::shared_ptr<metrics::Source> metrics() override { return metrics_; }
   void OnHead(uint64_t head) override { sync_->OnHead(head); }
-  void Report(replication::RowRef row, uint64_t seq, Duration timeout,
-              std::function<void(v1::Propagation)> done) override {
-    sync_->Report(std::move(row), seq, timeout, std::move(done));
+  void Report(replication::RowRef row, Duration timeout, std::function<void(v1::Propagation)> done) override {
+    sync_->Report(std::move(row), timeout, std::move(done));
   }
 
   void Status(ClusterReply<v1::GetClusterStatusResponse> reply) override;

@@ -284,7 +284,7 @@ admin::Deps Node::Impl::HandlerDeps() {
   if (cluster_ != nullptr) {
     deps.enforcement.report = [cluster = cluster_.get()](const admin::Enforcement::Written& row, Duration timeout,
                                                          std::function<void(v1::Propagation)> done) {
-      cluster->Report({row.kind, row.id}, row.seq, timeout, std::move(done));
+      cluster->Report({row.kind, row.id}, timeout, std::move(done));
     };
   } else {
     deps.enforcement.report = [watch = propagation_.get()](const admin::Enforcement::Written& row, Duration timeout,

@@ -16,6 +16,7 @@ namespace {
 constexpr Duration kLookBusy = Duration::Millis(5);
 constexpr Duration kLookIdle = Duration::Millis(100);
 constexpr Duration kRetryStore = Duration::Seconds(1);
+constexpr Duration kSkewAgain = Duration::Seconds(600);
 
 std::string_view NameOf(replication::Severity severity) {
   switch (severity) {
@@ -298,6 +299,9 @@ void PolicySync::Carry(replication::Outbox& out) {
         [this, token = commit.token](absl::StatusOr<store::MergeResult> merged) {
           replication::CommitResult result;
           result.status = merged.status();
+          if (merged.ok() && merged->skewed > 0) {
+            Later([this, merged = *merged] { TellSkew(merged); });
+          }
           if (merged.ok()) {
             result.head = merged->head;
             result.cursor = merged->cursor;
@@ -321,6 +325,20 @@ void PolicySync::Carry(replication::Outbox& out) {
   if (out.settled) {
     deps_.store->Settle();
   }
+}
+
+// [A8] Rows of a clock that is far ahead are taken, and the clock is not followed.
+void PolicySync::TellSkew(const store::MergeResult& merged) {
+  const Instant now = uv::Loop::Now();
+  if (now < next_skew_) {
+    return;
+  }
+  next_skew_ = now + kSkewAgain;
+  const std::string text = "policy is dated " + std::to_string(merged.skewed_by_ms / 1000) +
+                           " s ahead of this node's clock by node uid " + merged.skewed_node_uid +
+                           ": set the clock of one of the two (NTP)";
+  log::Warn(text, {{"event", "policy_clock_skew"}});
+  deps_.store->AppendEvent("warning", "policy_clock_skew", text);
 }
 
 void PolicySync::CarryReads(replication::Outbox& out) {

@@ -85,9 +85,8 @@ class PolicySync {
 
   // After a commit, on the store's thread.
   void OnHead(uint64_t head);
-  // Which members enforce the row as it is now: as soon as all that can be reached do, or after `timeout`. `seq`: of
-  // the write, said when the store answers no more. `done` runs on the loop.
-  void Report(replication::RowRef row, uint64_t seq, Duration timeout, std::function<void(v1::Propagation)> done);
+  // Which members enforce the row as it is now: as soon as all do, or after `timeout`. `done` runs on the loop.
+  void Report(replication::RowRef row, Duration timeout, std::function<void(v1::Propagation)> done);
 
   // What the status, the metrics and heartbeats say; null until the store was open once.
   const replication::Replicator* core() const { return core_.get(); }
@@ -111,7 +110,6 @@ class PolicySync {
   };
   struct Wait {
     replication::RowRef row;
-    uint64_t seq = 0;
     Instant until;
     std::function<void(v1::Propagation)> done;
     replication::Waiter latched;
@@ -137,6 +135,7 @@ class PolicySync {
   void Carry(replication::Outbox& out);
   void CarryReads(replication::Outbox& out);
   void SendFrame(replication::Send& send);
+  void TellSkew(const store::MergeResult& merged);
   peers::ReplicateCallbacks Hooks();
 
   void AskStore();
@@ -153,7 +152,7 @@ class PolicySync {
   void ReadRow(Wait& wait);
   void RowRead(uint64_t serial, std::optional<RowNow> row);
   void Answer(Wait& wait, const replication::WaitReport& report);
-  v1::Propagation Unknown(const Wait& wait) const;
+  v1::Propagation Unknown() const;
   void DropAnswered();
 
   PolicySyncDeps deps_;
@@ -170,6 +169,7 @@ class PolicySync {
   replication::Applied applied_;
   uint64_t synced_nonce_ = 0;
   Instant retry_at_;
+  Instant next_skew_;  // when a skewed clock is told of again
   std::deque<replication::Outbox> outboxes_;
   bool carrying_ = false;
   std::deque<Wait> waits_;

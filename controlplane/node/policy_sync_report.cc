@@ -17,12 +17,10 @@ void Add(const std::vector<replication::Member>& from, google::protobuf::Repeate
 
 }  // namespace
 
-void PolicySync::Report(replication::RowRef row, uint64_t seq, Duration timeout,
-                        std::function<void(v1::Propagation)> done) {
-  Later([this, row = std::move(row), seq, timeout, done = std::move(done)] {
+void PolicySync::Report(replication::RowRef row, Duration timeout, std::function<void(v1::Propagation)> done) {
+  Later([this, row = std::move(row), timeout, done = std::move(done)] {
     Wait wait;
     wait.row = row;
-    wait.seq = seq;
     wait.until = uv::Loop::Now() + timeout;
     wait.done = done;
     wait.serial = ++last_serial_;
@@ -55,7 +53,7 @@ void PolicySync::Look(Wait& wait) {
     return;
   }
   if (core_ == nullptr || stopped_) {
-    std::exchange(wait.done, nullptr)(Unknown(wait));
+    std::exchange(wait.done, nullptr)(Unknown());
     return;
   }
   if (!wait.reading) {
@@ -91,7 +89,7 @@ void PolicySync::RowRead(uint64_t serial, std::optional<RowNow> row) {
       Answer(*at, report);
     }
   } else if (late) {
-    std::exchange(at->done, nullptr)(Unknown(*at));
+    std::exchange(at->done, nullptr)(Unknown());
   }
   DropAnswered();
 }
@@ -107,7 +105,7 @@ void PolicySync::Answer(Wait& wait, const replication::WaitReport& report) {
 }
 
 // Nothing can be said of anybody but that they are members.
-v1::Propagation PolicySync::Unknown(const Wait&) const {
+v1::Propagation PolicySync::Unknown() const {
   v1::Propagation out;
   const size_t others = members_.has_value() ? members_->size() : 1;
   out.set_members(static_cast<int32_t>(std::max<size_t>(others, 1)));
