@@ -15,8 +15,22 @@ static_assert(std::endian::native == std::endian::little, "words are stored as t
 constexpr char kVersion = 1;
 constexpr size_t kTextMax = 4096;
 constexpr size_t kVarintMax = 10;
-constexpr size_t kNumbers = 16;  // varints of a row that are not lengths of texts, and some to spare
 constexpr size_t kChecksumBytes = 8;
+
+// The most varints that a row takes.
+struct VarintCount {
+  constexpr void Text(std::string_view) { ++count; }
+  constexpr void Name(size_t, std::string_view) { count += 2; }
+  constexpr void Number(int64_t) { ++count; }
+  constexpr void End(const UsageRow&) { ++count; }
+  size_t count = 1;  // of the id
+};
+constexpr size_t kVarints = [] {
+  const UsageRow row;
+  VarintCount varints;
+  ForEachField(row, varints);
+  return varints.count;
+}();
 
 uint64_t Word(const char* p) {
   uint64_t word;
@@ -183,7 +197,7 @@ void UsageBatchEncoder::Add(const UsageRow& row) {
   const size_t texts = row.request_id.size() + row.auth_key_id.size() + row.user_path.size() +
                        row.endpoint.size() + row.provider.size() + row.model.size() +
                        row.outcome.size() + row.node_id.size();
-  const size_t most = size_ + 2 + texts + (kNumbers + 2 * (kUsageNames + 1)) * kVarintMax + kChecksumBytes;
+  const size_t most = size_ + 2 + texts + kVarints * kVarintMax + kChecksumBytes;
   if (most > data_.size()) {
     data_.resize(2 * most);
   }

@@ -42,7 +42,7 @@ inline constexpr size_t kUsageNames = 7;
 
 // Append only.
 template <class Row, class Visitor>
-void ForEachField(Row& row, Visitor& visit) {
+constexpr void ForEachField(Row& row, Visitor& visit) {
   visit.Text(row.request_id);
   visit.Name(0, row.auth_key_id);
   visit.Name(1, row.user_path);

@@ -75,7 +75,11 @@ def start(bench_module, args, prefix=None):
     if prefix:
         plain = bench.spawn
         bench.spawn = lambda name, command, *a, **k: plain(name, (prefix if name == "dataplane" else []) + command, *a, **k)
-    bench.start_aurora(1, "0,1")
+    try:
+        bench.start_aurora(1, "0,1")
+    except BaseException:  # also the SystemExit of a start that takes too long: nothing stays behind
+        bench.stop()
+        raise
     body = bench_module.chat_body(1000).replace(f'"{bench_module.MODEL}"', f'"json/{bench_module.MODEL}"', 1)
     return bench, lambda: Client(bench.ports["aurora", "json"], bench.key, body)
 
