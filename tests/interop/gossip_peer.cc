@@ -115,7 +115,8 @@ GossipCallbacks Callbacks() {
 
 void SayMembers(const Gossip& gossip) {
   json list = json::array();
-  for (const Member& member : *gossip.Members()) {
+  const std::shared_ptr<const MemberList> members = gossip.Members();  // held while it is walked
+  for (const Member& member : *members) {
     list.push_back({{"name", member.name},
                     {"addr", gossipwire::FormatAddress(member.address)},
                     {"meta", member.meta},
