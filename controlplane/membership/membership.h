@@ -185,6 +185,7 @@ class Membership {
   Record* NextTarget(Instant now);
   void ProbeIndirectly(Instant now, Outbox& out);
   void EndProbe(Instant now, bool answered, Outbox& out);
+  void NoteTcpOnly(Outbox& out);
   void TickProbe(Instant now, Outbox& out);
   void TickRelays(Instant now, Outbox& out);
   void OnPing(const Address& from, const gossipwire::Ping& ping, Outbox& out);
@@ -219,6 +220,7 @@ class Membership {
   uint32_t sequence_;
   uint64_t stream_id_ = 0;
   Probe probe_;
+  int tcp_only_ = 0;  // probes in a row, of any nodes, that TCP alone answered
   std::vector<std::string> urgent_;
   std::vector<Relay> relays_;          // by deadline
   std::vector<AddressCheck> checks_;

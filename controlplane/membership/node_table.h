@@ -30,6 +30,7 @@ struct Record {
   bool guest = false;        // speaks the protocol but is no node of ours
   bool address_free = false; // the address it had was asked and did not answer: another one may take the name
   bool listed = false;
+  int tcp_only = 0;          // probes in a row that TCP alone answered
   Instant changed;           // of `state`
   Instant reaccuse_after;    // no stronger accusation is told again before this
   std::unique_ptr<Suspicion> suspicion;

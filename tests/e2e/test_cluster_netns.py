@@ -92,7 +92,7 @@ def test_a_crash_under_a_quarter_of_loss_is_seen_by_all_and_so_is_the_return(net
 def test_without_udp_nodes_stay_and_say_that_it_is_blocked(net, nodes):
     for k in range(5):
         net.faults(k, inbound=["meta l4proto udp drop"])
-    until(lambda: all("gossip_udp_blocked" in news(n) for n in nodes), "every node says so", 30)
+    until(lambda: all("gossip_udp_blocked" in news(n) for n in nodes), "every node says so", 90)
     probed(nodes, 15)
     assert nobody_failed(nodes)
     heals(net, nodes)
