@@ -17,8 +17,8 @@ using gossipwire::Suspect;
 namespace {
 constexpr uint8_t kSpeaksStreamPing = 3;  // protocol versions at which a peer learned to
 constexpr uint8_t kSpeaksNack = 4;
-// Loss alone makes TCP the only answer now and then (one probe in fourteen at 25 % of loss): UDP is called blocked after
-// so many in a row, of one node, or of any (then it is our own UDP, and in a big cluster nobody waits for three rounds).
+// Loss alone makes TCP the only answer now and then (one probe in fourteen at 25 % of loss). So many in a row mean that
+// UDP is blocked: of one node, or of any, for then it is our own, and in a big cluster nobody waits for three rounds.
 constexpr int kTcpOnlyTold = 3;
 }  // namespace
 
