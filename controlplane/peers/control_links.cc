@@ -167,7 +167,8 @@ Admission Links::Admit(const Entry& entry, const v1::Hello& hello) {
     return {ByeReason::kWrongNode,
             "dialled " + hello.dialled_node_id() + ", this is " + options_.mesh.node_id, ""};
   }
-  if (hello.node_uid() == options_.mesh.uid) {
+  // Under another node id it is a copied state directory, and that must be told.
+  if (hello.node_uid() == options_.mesh.uid && hello.node_id() == options_.mesh.node_id) {
     return {ByeReason::kWrongNode, "this is the dialling node itself", ""};
   }
   Admission admission = callbacks_.admit(hello, entry.outbound);

@@ -331,7 +331,7 @@ void Mesh::OnHello(Instant now, LinkId id, const MeshPeer& peer, const Verdict& 
   }
   Link& link = found->second;
   link.peer = peer;
-  if (peer.uid == config_.uid) {
+  if (peer.uid == config_.uid && (peer.node_id == config_.node_id || verdict.reason == ByeReason::kNone)) {
     Refuse(now, id, ByeReason::kWrongNode, "this is the dialling node itself", out);
   } else if (link.outbound && link.target != peer.node_id) {
     Refuse(now, id, ByeReason::kWrongNode, "dialled " + link.target + ", " + peer.node_id + " answered", out);

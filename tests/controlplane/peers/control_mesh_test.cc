@@ -311,6 +311,15 @@ TEST_CASE("a node that reaches itself or another than it dialled parts") {
   CHECK(a.mesh.NextDial("b") >= At(5000));
 }
 
+TEST_CASE("a node with our uid under another id is a copied disk: the verdict is told, and it is never let in") {
+  Driver a("a");
+  MeshPeer copy = Peer("b");
+  copy.uid = Uid("a");
+  const Verdict duplicate{ByeReason::kDuplicateNodeId, "a copied state directory"};
+  CHECK(a.Hello(At(0), a.Accept(At(0)), copy, duplicate).at(0).reason == ByeReason::kDuplicateNodeId);
+  CHECK(a.Hello(At(0), a.Accept(At(0)), copy).at(0).reason == ByeReason::kWrongNode);
+}
+
 TEST_CASE("a sixteenth peer is refused, and a member that is away keeps its place") {
   Driver a("a");
   std::vector<Target> members;
