@@ -1,15 +1,16 @@
 """Three whole nodes (provider, control plane, data plane each) that are one cluster."""
 import json
 
-from node import Node, free_address, request, until
+from node import Node, free_address, until
 
 NAMES = ("n1", "n2", "n3")
 
 
 class Cluster:
-    def __init__(self, **env):
-        hosts = [free_address() for _ in NAMES]
-        self.nodes = [Node(host=host, CLUSTER_ENABLED="true", CLUSTER_NODE_ID=name, CLUSTER_BIND_ADDR=host, CLUSTER_SYNC_BIND_ADDR=host,
+    def __init__(self, make=Node, hosts=None, **env):
+        """`make` builds a node like Node does."""
+        hosts = hosts or [free_address() for _ in NAMES]
+        self.nodes = [make(host=host, CLUSTER_ENABLED="true", CLUSTER_NODE_ID=name, CLUSTER_BIND_ADDR=host, CLUSTER_SYNC_BIND_ADDR=host,
                            CLUSTER_SEED_NODES=f"{hosts[0]}:7946", CLUSTER_BOOTSTRAP_EXPECT="3", CLUSTER_HEARTBEAT_INTERVAL_SECONDS="2",
                            **env) for name, host in zip(NAMES, hosts)]
 
@@ -29,7 +30,7 @@ class Cluster:
             node.stop()
 
     def rest(self, node, method, path, body=None):
-        return request(node.rest, method, f"/admin/api/v1/{path}", body, {"authorization": f"Bearer {node.token}"})
+        return node.request(node.rest, method, f"/admin/api/v1/{path}", body, {"authorization": f"Bearer {node.token}"})
 
     def status(self, node):
         try:

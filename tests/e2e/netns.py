@@ -3,9 +3,10 @@
 Root needs nothing more; anyone else gets a user namespace around it, where the kernel lets them have one. probe() really tries
 each facility and says why one is missing.
 """
-import functools, shutil, subprocess
+import functools, json, shutil, subprocess
 
 from member import TOKEN, Member
+from node import Node, Response
 
 NET = "10.177.0"
 
@@ -117,3 +118,26 @@ class NetMember(Member):
                             f"http://127.0.0.1:{port}{path}"], capture_output=True, timeout=30)
         body, _, status = r.stdout.rpartition(b"\n")
         return int(status or 0), body
+
+
+class NetNode(Node):
+    """A whole node in the namespace of its address; it is asked from there, where faults do not reach, and by its unix socket."""
+
+    net = None
+
+    def command(self, name):
+        return [*self.enter(), *super().command(name)]
+
+    def enter(self):
+        return self.net.nodes[int(self.host.rsplit(".", 1)[1]) - 1].enter
+
+    def request(self, where, method, path, body=None, headers=None, timeout=30):
+        fields = [x for name, value in (headers or {}).items() for x in ("-H", f"{name}: {value}")]
+        if body is not None:
+            fields += ["-H", "content-type: application/json", "--data-binary", json.dumps(body)]
+        r = subprocess.run([*self.enter(), "curl", "-s", "-m", str(timeout), "-X", method, *fields, "-w", "\n%{http_code}",
+                            f"http://{where[0]}:{where[1]}{path}"], capture_output=True, timeout=timeout + 10)
+        answer, _, status = r.stdout.rpartition(b"\n")
+        if r.returncode != 0 or int(status or 0) == 0:
+            raise OSError(f"curl {where}{path} exited with {r.returncode}")
+        return Response(int(status), {}, answer)

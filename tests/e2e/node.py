@@ -107,9 +107,12 @@ class Node:
         self.wait_ready()
         return self
 
+    def request(self, where, method, path, body=None, headers=None, timeout=30):
+        return request(where, method, path, body, headers, timeout)
+
     def get_status(self, where, path="/readyz"):
         try:
-            return request(where, "GET", path, timeout=2).status
+            return self.request(where, "GET", path, timeout=2).status
         except OSError:
             return 0
 
@@ -153,7 +156,7 @@ class Node:
         return made["id"], made["value"]
 
     def models(self, key):
-        return request(self.proxy, "GET", "/v1/models", headers={"authorization": f"Bearer {key}"})
+        return self.request(self.proxy, "GET", "/v1/models", headers={"authorization": f"Bearer {key}"})
 
     def chat(self, key, model="demo/demo", text="hello", timeout=30, **more):
         body = {"model": model, "messages": [{"role": "user", "content": text}], **more}

@@ -1,8 +1,9 @@
 """Policy on three whole nodes (control and data plane each): one write is everywhere, a revocation is never lost."""
-import json, signal, threading, time
+import json, os, signal, threading, time
 
 import pytest
 from cluster import Cluster
+from kills import quantile
 from node import request, until
 
 
@@ -25,20 +26,25 @@ def own():
 
 
 def test_a_key_works_on_every_node_and_its_revocation_is_enforced_on_every_node(trio):
+    """AURORA_E2E_REVOKED keys; AURORA_E2E_REVOKED_CSV takes the distribution; AURORA_E2E_REVOKED_P99 s is asserted."""
     n1, n2, n3 = trio.nodes
     took = []
-    for k in range(40):
+    for k in range(int(os.environ.get("AURORA_E2E_REVOKED", 40))):
         made = json.loads(n1.ctl("keys", "create", "--name", f"k{k}", "--wait", "all").stdout)
         assert made["propagation"] == {"members": 3, "enforced": 3, "pending": [], "unreachable": [], "not_serving": []}
         assert all(n.models(made["value"]).status == 200 for n in trio.nodes), "what is said to be enforced works at once"
         began = time.monotonic()
         ended = trio.rest(n3, "POST", f"auth-keys/{made['id']}/deactivate?wait=all&timeout_ms=20000")
-        took.append(time.monotonic() - began)
+        took.append((time.monotonic() - began) * 1000)
         assert ended.status == 200 and ended.json()["propagation"]["enforced"] == 3, ended.body
         assert all(n.models(made["value"]).status == 401 for n in trio.nodes), "wait=all answered too early"
-    took.sort()
-    print(f"deactivated everywhere, {len(took)} keys: p50 {took[len(took) // 2] * 1e3:.0f} ms, p99 {took[-1] * 1e3:.0f} ms")
-    assert took[-1] < 2.5
+    figures = [(name, f"{quantile(took, q):.1f}") for name, q in (("p50", .5), ("p90", .9), ("p99", .99), ("max", 1))]
+    print(f"deactivated on n3 and refused everywhere, {len(took)} keys: " + ", ".join(f"{name} {ms} ms" for name, ms in figures))
+    if path := os.environ.get("AURORA_E2E_REVOKED_CSV"):
+        with open(path, "w") as f:
+            f.write("measure,value\n" + f"keys,{len(took)}\n" + "".join(f"{name}_ms,{ms}\n" for name, ms in figures) +
+                    "".join(f"at most {ms} ms,{sum(t <= ms for t in took)}\n" for ms in (2, 5, 10, 20, 50, 100, 250, 1000)))
+    assert quantile(took, .99) < float(os.environ.get("AURORA_E2E_REVOKED_P99", 2.5)) * 1000
 
 
 def test_every_kind_of_write_reaches_the_others_and_deletes_do_too(trio):
@@ -106,35 +112,77 @@ def test_a_running_stream_of_a_revoked_key_is_cut_on_another_node(trio):
         connection.close()
 
 
-def test_an_unreachable_member_is_named_and_what_it_missed_is_enforced_before_it_admits_again(own):
-    n1, n2, n3 = own.nodes
+class Knocking:
+    """Asks a node for the models with a key, again and again; `seen`: the statuses answered."""
+
+    def __init__(self, node, key):
+        self.node, self.key, self.seen, self.over = node, key, [], threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        while not self.over.is_set():
+            try:
+                self.seen.append(self.node.models(self.key).status)
+            except OSError:
+                self.over.wait(0.005)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+
+DOWN = float(os.environ.get("AURORA_E2E_DOWN", 1))  # seconds
+
+
+def revoke_while_down(cluster):
+    """A key that n3 accepted before it was killed, revoked while it is down for DOWN seconds."""
+    n1, _, n3 = cluster.nodes
     made = json.loads(n1.ctl("keys", "create", "--name", "missed", "--wait", "all").stdout)
+    assert n3.models(made["value"]).status == 200
     n3.kill("dataplane")
     n3.kill("controlplane")
+    since = time.monotonic()
     answer = n1.ctl("keys", "deactivate", made["id"], check=False)
     assert answer.returncode == 8, answer.stdout + answer.stderr
     propagation = json.loads(answer.stdout)["propagation"]
     assert propagation["unreachable"] == ["n3"] and propagation["enforced"] == 2, propagation
-    seen = []
-    stop = threading.Event()
+    until(lambda: time.monotonic() - since > DOWN, "n3 was down long enough", DOWN + 5)
+    return made["value"]
 
-    def knock():
-        while not stop.is_set():
-            try:
-                seen.append(n3.models(made["value"]).status)
-            except OSError:
-                pass
-    thread = threading.Thread(target=knock)
-    thread.start()
-    try:
+
+def test_an_unreachable_member_is_named_and_what_it_missed_is_enforced_before_it_admits_again(own):
+    n3 = own.nodes[2]
+    with Knocking(n3, revoke_while_down(own)) as knocking:
         n3.spawn("dataplane")
         n3.spawn("controlplane")
         until(lambda: n3.get_status(n3.proxy) == 200, "n3 serves again", 40)
-        until(lambda: 401 in seen, "n3 refuses the key", 10)
+        until(lambda: 401 in knocking.seen, "n3 refuses the key", 10)
+    assert set(knocking.seen) <= {401, 503}, f"a key revoked meanwhile was accepted: {set(knocking.seen)}"
+
+
+def test_with_stale_policy_refuse_a_node_that_finds_nobody_admits_nothing_until_it_does():
+    cluster = Cluster(CLUSTER_STALE_POLICY="refuse", CLUSTER_JOIN_SYNC_TIMEOUT="1s")
+    n1, n2, n3 = cluster.nodes
+    try:
+        key = revoke_while_down(cluster.start())
+        n1.kill("controlplane")
+        n2.kill("controlplane")
+        with Knocking(n3, key) as knocking:
+            n3.spawn("dataplane")
+            n3.spawn("controlplane")
+            until(lambda: n3.ctl("sync", "status", check=False).returncode == 7, "n3 says that it has not caught up", 40)
+            since, answered = time.monotonic(), len(knocking.seen)
+            until(lambda: time.monotonic() - since > 3 and len(knocking.seen) > answered + 20, "three times join_sync_timeout", 20)
+            assert set(knocking.seen) == {503}, f"admitted without having heard anybody: {set(knocking.seen)}"
+            n1.spawn("controlplane")
+            until(lambda: 401 in knocking.seen, "n3 has caught up with n1 and refuses the key", 40)
+        assert set(knocking.seen) == {401, 503}, f"a key revoked meanwhile was accepted: {set(knocking.seen)}"
     finally:
-        stop.set()
-        thread.join()
-    assert set(seen) <= {401, 503}, f"a key revoked meanwhile was accepted: {set(seen)}"
+        cluster.stop()
 
 
 def test_a_data_plane_is_started_again_beside_a_living_control_plane_and_serves_at_once(own):
