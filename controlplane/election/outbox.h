@@ -1,5 +1,6 @@
 // What a call into the election wants done. Source: ours. The driver carries it out in this order: gate, close,
-// persist, messages. The order is a safety rule: the deadline is cleared before a vote goes to disk. Thread: the owner's.
+// persist, messages. The order is a safety rule: the deadline is cleared before a vote goes to disk. Thread: the
+// owner's.
 #pragma once
 
 #include <cstdint>
