@@ -25,7 +25,7 @@ class TrafficFile {
   // deleted as a whole.
   static constexpr size_t kBatchRows = 4096;
   static constexpr Duration kBatchSpan = Duration::Seconds(1);
-  static constexpr size_t kRowsPerPause = 256;
+  static constexpr size_t kRowsPerPause = 32;
 
   // `pause` is called between some rows of Add and the next.
   static absl::StatusOr<std::unique_ptr<TrafficFile>> Open(const std::string& path,
