@@ -23,6 +23,9 @@ class ClusterApi {
   virtual void Status(ClusterReply<v1::GetClusterStatusResponse> reply) = 0;
   virtual void Nodes(ClusterReply<v1::ListNodesResponse> reply) = 0;
   virtual void SyncStatus(ClusterReply<v1::GetSyncStatusResponse> reply) = 0;
+  // Rows of a backup were merged: as soon as all members have been caught up with since the start, the mark that
+  // keeps the next start from serving is dropped.
+  virtual void Restored() = 0;
   virtual void Remove(const std::string& actor, const std::string& node_id,
                       ClusterReply<v1::RemoveNodeResponse> reply) = 0;
   virtual void Keys(ClusterReply<v1::ListGossipKeysResponse> reply) = 0;

@@ -36,7 +36,8 @@
                       X(GetProviderStatus) X(GetEffectiveConfig) X(GetUsageSummary) X(ListUsage)  \
                           X(ListEvents) X(ListAudit) X(ListEntities) X(GetEntity) X(PutEntity)  \
                           X(DeactivateEntity) X(DeleteEntity) X(ListGuardrailTypes) \
-                              X(GetSyncStatus) X(ListSyncConflicts)
+                              X(GetSyncStatus) X(ListSyncConflicts) X(CreateBackup) X(ListBackups) \
+                              X(VerifyBackup) X(RestoreBackup)
 
 namespace aurora::admin {
 namespace {

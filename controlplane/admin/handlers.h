@@ -1,8 +1,8 @@
 // Handlers: what the admin API does, once, for every face (gRPC, REST).
 // Source: product contract, admin REST and entities; proto/aurora/v1/admin.proto.
 // Thread: every method may be called from any thread and returns at once; the reply runs exactly
-// once, on the store thread, the thread that asks traffic.db or wherever Enforcement answers, and
-// must only post on. Requires:
+// once, on the store thread, the thread that asks traffic.db, the backups' or wherever Enforcement
+// answers, and must only post on. Requires:
 // whatever Deps points to outlives the replies. Errors (the faces map them): InvalidArgument
 // "field: …" (kinds/field.h), NotFound, AlreadyExists (409: an id is never used again),
 // FailedPrecondition (409 read-only; 503 when the store refuses writes), ResourceExhausted,
@@ -19,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "aurora/v1/admin.pb.h"
 #include "controlplane/kinds/resolve.h"
+#include "controlplane/store/backup_thread.h"
 #include "controlplane/store/store.h"
 #include "shared/base/time.h"
 #include "shared/config/config.h"
@@ -58,6 +59,8 @@ struct Deps {
   std::function<int64_t()> unix_ms;
   ClusterApi* cluster = nullptr;  // null: clustering is off
   std::string traffic_path;  // traffic.db, read only; may not exist
+  store::BackupThread* backups = nullptr;
+  std::string backup_dir;
   std::span<const kinds::Kind> entity_kinds = kinds::All();
 };
 
@@ -126,6 +129,11 @@ class Handlers {
   void Handle(const Caller& c, const v1::ListAuditRequest& r, Reply<v1::ListAuditResponse> reply);
   void Handle(const Caller& c, const v1::GetSyncStatusRequest& r, Reply<v1::GetSyncStatusResponse> reply);
   void Handle(const Caller& c, const v1::ListSyncConflictsRequest& r, Reply<v1::ListSyncConflictsResponse> reply);
+
+  void Handle(const Caller& c, const v1::CreateBackupRequest& r, Reply<v1::CreateBackupResponse> reply);
+  void Handle(const Caller& c, const v1::ListBackupsRequest& r, Reply<v1::ListBackupsResponse> reply);
+  void Handle(const Caller& c, const v1::VerifyBackupRequest& r, Reply<v1::VerifyBackupResponse> reply);
+  void Handle(const Caller& c, const v1::RestoreBackupRequest& r, Reply<v1::RestoreBackupResponse> reply);
 
  private:
   // Asks traffic.db on the worker's thread. `ask`: absl::StatusOr<Response>().

@@ -45,6 +45,7 @@ class ClusterImpl final : public Cluster {
 
   void Status(ClusterReply<v1::GetClusterStatusResponse> reply) override;
   void Nodes(ClusterReply<v1::ListNodesResponse> reply) override;
+  void Restored() override { sync_->Restored(); }
   void SyncStatus(ClusterReply<v1::GetSyncStatusResponse> reply) override;
   void Remove(const std::string& actor, const std::string& node_id,
               ClusterReply<v1::RemoveNodeResponse> reply) override;

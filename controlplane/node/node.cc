@@ -23,6 +23,8 @@
 #include "controlplane/node/ops.h"
 #include "controlplane/node/policy_sync.h"
 #include "controlplane/node/propagation.h"
+#include "controlplane/store/backup_dir.h"
+#include "controlplane/store/backup_thread.h"
 #include "controlplane/store/store.h"
 #include "shared/crypto/random.h"
 #include "shared/log/log.h"
@@ -129,6 +131,7 @@ class Node::Impl {
   ClusterDeps HandClusterDeps();
   admin::NodeFacts Facts() const;
   std::vector<std::string> NotReady() const;
+  std::string BackupDir() const { return config_.storage.state_dir + "/backups"; }
   bool StoreOpen() const { return store_->state().state == store::State::kOpen; }
   void LookAtDataPlane();
   void NoteFeedMark();
@@ -157,6 +160,7 @@ class Node::Impl {
   schema::Position marked_;
   int mark_in_ = 0;
   std::unique_ptr<store::Store> store_;
+  std::unique_ptr<store::BackupThread> backups_;
   const std::shared_ptr<HeadSignal> head_signal_ = std::make_shared<HeadSignal>();
   std::unique_ptr<Cluster> cluster_;  // null: clustering is off
   std::unique_ptr<admin::Handlers> handlers_;
@@ -185,6 +189,7 @@ Node::Impl::~Impl() {
     handlers_->Stop();
   }
   head_signal_->Set(nullptr);
+  backups_.reset();  // its answers use the cluster and the store
   cluster_.reset();
   identity_.election.reset();
   store_.reset();
@@ -240,7 +245,8 @@ absl::Status Node::Impl::OpenState() {
     store_->SetMeta(std::string(schema::kMetaRestored), identity_.identity.rolled_back,
                     [noted = rollback_noted_](const absl::Status& stored) { *noted = stored.ok(); });
   }
-  metrics_ = std::make_shared<NodeMetrics>(*store_, *page_, db_path);
+  backups_ = std::make_unique<store::BackupThread>(store_.get(), db_path, UnixMs, store::NewestBackupMs(BackupDir()));
+  metrics_ = std::make_shared<NodeMetrics>(*store_, *page_, *backups_, db_path);
   registry_.Add(metrics_);
   registry_.Add(counts_);
   if (config_.cluster.enabled) {
@@ -295,6 +301,8 @@ admin::Deps Node::Impl::HandlerDeps() {
   deps.facts = [this] { return Facts(); };
   deps.unix_ms = UnixMs;
   deps.traffic_path = config_.storage.state_dir + "/traffic.db";
+  deps.backups = backups_.get();
+  deps.backup_dir = BackupDir();
   return deps;
 }
 

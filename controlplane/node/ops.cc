@@ -59,6 +59,15 @@ void NodeMetrics::CollectInto(metrics::Families& families) const {
   families.Gauge("aurora_store_writable", "1 while the store takes writes.", {}, writable ? 1 : 0);
   families.Counter("aurora_audit_events_total", "Entries ever written to the audit table.", {},
                    static_cast<double>(audit_events_.load(std::memory_order_relaxed)));
+  const store::BackupStats backups = backups_.stats();
+  families.Gauge("aurora_backup_last_success_timestamp_seconds", "When the newest backup was made; 0 = there is none.",
+                 {}, static_cast<double>(backups.last_unix_ms) / 1000);
+  families.Gauge("aurora_backup_last_duration_seconds", "What the last backup of this start took.", {},
+                 backups.last_seconds);
+  families.Gauge("aurora_backup_last_size_bytes", "Size of the last backup of this start.", {},
+                 static_cast<double>(backups.last_bytes));
+  families.Counter("aurora_backup_failures_total", "Backups that could not be made.", {},
+                   static_cast<double>(backups.failures));
   families.Counter("aurora_rolepage_rewrites_total",
                    "Role page headers found not to match and rewritten.", {},
                    page_.rewritten().empty() ? 0 : 1);

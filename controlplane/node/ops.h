@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "controlplane/store/backup_thread.h"
 #include "controlplane/store/store.h"
 #include "shared/base/status.h"
 #include "shared/config/hostport.h"
@@ -23,8 +24,9 @@ namespace aurora::node {
 // What is read when scraped.
 class NodeMetrics : public metrics::Source {
  public:
-  NodeMetrics(const store::Store& store, const rolepage::ControlPage& page, std::string db_path)
-      : store_(store), page_(page), db_path_(std::move(db_path)) {}
+  NodeMetrics(const store::Store& store, const rolepage::ControlPage& page, const store::BackupThread& backups,
+              std::string db_path)
+      : store_(store), page_(page), backups_(backups), db_path_(std::move(db_path)) {}
   // The store thread's word on the audit table.
   void SetAuditEvents(int64_t n) { audit_events_.store(n, std::memory_order_relaxed); }
 
@@ -32,6 +34,7 @@ class NodeMetrics : public metrics::Source {
   void CollectInto(metrics::Families& families) const override;
   const store::Store& store_;
   const rolepage::ControlPage& page_;
+  const store::BackupThread& backups_;
   const std::string db_path_;
   std::atomic<int64_t> audit_events_{0};
 };

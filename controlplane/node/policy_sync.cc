@@ -248,6 +248,10 @@ void PolicySync::ClusterIdChanged(bool founded) {
   links_.DialNow();
 }
 
+void PolicySync::Restored() {
+  Later([this] { Step([this](Instant now, auto& out) { core_->Restored(now, out); }); });
+}
+
 void PolicySync::OnHead(uint64_t head) {
   Later([this, head] { Step([&](Instant now, auto& out) { core_->OnHead(now, head, out); }); });
 }

@@ -80,6 +80,8 @@ class PolicySync {
   void ControlDown(std::string_view uid);
   void SetMembers(std::vector<replication::Member> members, std::vector<std::string> removed);
   void ClusterIdChanged(bool founded);
+  // Rows of a backup were merged, the store says so; any thread.
+  void Restored();
   // Bye to everyone; waiting reports are answered. The loop goes on.
   void Stop(peers::ByeReason reason, std::string_view message);
 

@@ -172,6 +172,10 @@ class Replicator {
   // This start has founded the cluster: there is nothing to catch up with.
   void Founded(Instant now, Outbox& out);
 
+  // A backup's rows were merged, the restored mark is on disk. They took nothing away: who had caught up serves on, and
+  // the mark goes once all members have been caught up with in this start.
+  void Restored(Instant now, Outbox& out);
+
   // What to send first on a new stream, made at that moment; dialled_node_uid is the driver's to fill in.
   Hello MakeHello() const;
   // A stream whose Hello came, from a peer whose identity is proven. An older stream of the same uid is forgotten; the

@@ -90,6 +90,11 @@ void Replicator::Founded(Instant now, Outbox& out) {
   Settle(now, out);
 }
 
+void Replicator::Restored(Instant now, Outbox& out) {
+  restored_ = true;
+  Settle(now, out);
+}
+
 void Replicator::Admit(Instant now, Admission admission, Outbox& out) {
   (void)now;
   if (admission_ == Admission::kWaiting) {

@@ -143,11 +143,7 @@ absl::Status CopyTo(const std::string& aurora_path, const std::string& to, int64
   return WriteManifest(copy, wall_ms);
 }
 
-}  // namespace
-
-absl::StatusOr<BackupInfo> VerifyBackup(const std::string& path) {
-  AURORA_ASSIGN_OR_RETURN(sqlite::Database db, OpenBackup(path));
-  AURORA_RETURN_IF_ERROR(db.QuickCheck());
+absl::StatusOr<BackupInfo> InfoOf(sqlite::Database& db, const std::string& path) {
   BackupInfo info;
   info.path = path;
   AURORA_ASSIGN_OR_RETURN(info.schema, db.QueryInt64("PRAGMA user_version"));
@@ -155,16 +151,11 @@ absl::StatusOr<BackupInfo> VerifyBackup(const std::string& path) {
     return FailedPrecondition(path + " has schema " + std::to_string(info.schema) + ", this program knows " +
                               std::to_string(schema::kAuroraVersion));
   }
-  AURORA_ASSIGN_OR_RETURN(const Content content, ReadContent(db));
   AURORA_ASSIGN_OR_RETURN(info.sha256, Manifest(db, "sha256"));
   AURORA_ASSIGN_OR_RETURN(const std::string rows, Manifest(db, "rows"));
   AURORA_ASSIGN_OR_RETURN(const std::string created, Manifest(db, "created_ms"));
   info.rows = NumberOr(rows, -1);
   info.created_ms = NumberOr(created, 0);
-  if (content.sha256 != info.sha256 || content.rows != info.rows) {
-    return DataLoss(path + ": its rows are not those that were backed up (" + std::to_string(content.rows) + " of " +
-                    std::to_string(info.rows) + ", SHA-256 " + content.sha256 + ", not " + info.sha256 + ")");
-  }
   AURORA_ASSIGN_OR_RETURN(const schema::Position head, schema::HeadPosition(db));
   info.epoch = head.epoch;
   info.seq = head.seq;
@@ -173,6 +164,25 @@ absl::StatusOr<BackupInfo> VerifyBackup(const std::string& path) {
   AURORA_ASSIGN_OR_RETURN(info.cluster_id, MetaOrEmpty(reader, schema::kMetaClusterId));
   std::error_code unknown;
   info.bytes = std::filesystem::file_size(path, unknown);
+  return info;
+}
+
+}  // namespace
+
+absl::StatusOr<BackupInfo> PeekBackup(const std::string& path) {
+  AURORA_ASSIGN_OR_RETURN(sqlite::Database db, OpenBackup(path));
+  return InfoOf(db, path);
+}
+
+absl::StatusOr<BackupInfo> VerifyBackup(const std::string& path) {
+  AURORA_ASSIGN_OR_RETURN(sqlite::Database db, OpenBackup(path));
+  AURORA_RETURN_IF_ERROR(db.QuickCheck());
+  AURORA_ASSIGN_OR_RETURN(BackupInfo info, InfoOf(db, path));
+  AURORA_ASSIGN_OR_RETURN(const Content content, ReadContent(db));
+  if (content.sha256 != info.sha256 || content.rows != info.rows) {
+    return DataLoss(path + ": its rows are not those that were backed up (" + std::to_string(content.rows) + " of " +
+                    std::to_string(info.rows) + ", SHA-256 " + content.sha256 + ", not " + info.sha256 + ")");
+  }
   return info;
 }
 

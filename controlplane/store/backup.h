@@ -32,6 +32,8 @@ struct BackupInfo {
 
 absl::StatusOr<BackupInfo> CreateBackup(const std::string& aurora_path, const std::string& to, int64_t wall_ms,
                                         const std::function<bool()>& go_on);
+// What the file says of itself: fast, and no proof.
+absl::StatusOr<BackupInfo> PeekBackup(const std::string& path);
 // Reads all of it: the pages, each row, the digest.
 absl::StatusOr<BackupInfo> VerifyBackup(const std::string& path);
 // Rows by kind and id after `after`, at most `limit`; fewer: the last ones.

@@ -2,8 +2,10 @@
 
 #include <chrono>
 #include <future>
+#include <filesystem>
 #include <utility>
 
+#include "controlplane/store/backup_dir.h"
 #include "shared/base/status.h"
 
 namespace aurora::store {
@@ -21,8 +23,9 @@ T Wait(Ask ask) {
 
 }  // namespace
 
-BackupThread::BackupThread(Store* store, std::string aurora_path, std::function<int64_t()> unix_ms)
+BackupThread::BackupThread(Store* store, std::string aurora_path, std::function<int64_t()> unix_ms, int64_t newest_ms)
     : store_(store), aurora_path_(std::move(aurora_path)), unix_ms_(std::move(unix_ms)) {
+  stats_.last_unix_ms = newest_ms;
   thread_ = std::thread([this]() noexcept { Run(); });
 }
 
@@ -82,8 +85,8 @@ void BackupThread::Verify(std::string path, InfoCallback done) {
   Push({[path = std::move(path), done] { done(VerifyBackup(path)); }, [done](const absl::Status& why) { done(why); }});
 }
 
-void BackupThread::Restore(std::string path, bool new_cluster, RestoreCallback done) {
-  Push({[this, path = std::move(path), new_cluster, done] { done(RestoreOne(path, new_cluster)); },
+void BackupThread::Restore(RestoreRequest request, RestoreCallback done) {
+  Push({[this, request = std::move(request), done] { done(RestoreOne(request)); },
         [done](const absl::Status& why) { done(why); }});
 }
 
@@ -95,7 +98,9 @@ BackupStats BackupThread::stats() const {
 absl::StatusOr<BackupInfo> BackupThread::MakeOne(const std::string& to) {
   const auto begin = std::chrono::steady_clock::now();
   const int64_t now_ms = unix_ms_();
-  absl::StatusOr<BackupInfo> info = CreateBackup(aurora_path_, to, now_ms, [this] { return !stop_; });
+  const absl::Status room = CheckBackupRoom(std::filesystem::path(to).parent_path().string(), aurora_path_);
+  absl::StatusOr<BackupInfo> info =
+      room.ok() ? CreateBackup(aurora_path_, to, now_ms, [this] { return !stop_; }) : room;
   const std::lock_guard<std::mutex> lock(mutex_);
   if (info.ok()) {
     stats_.last_unix_ms = now_ms;
@@ -107,9 +112,7 @@ absl::StatusOr<BackupInfo> BackupThread::MakeOne(const std::string& to) {
   return info;
 }
 
-absl::StatusOr<RestoreResult> BackupThread::RestoreOne(const std::string& path, bool new_cluster) {
-  RestoreResult result;
-  AURORA_ASSIGN_OR_RETURN(result.backup, VerifyBackup(path));
+absl::Status BackupThread::CheckCluster(const RestoreRequest& request, const BackupInfo& backup) {
   std::string cluster_id;
   AURORA_RETURN_IF_ERROR(Wait<absl::Status>([&](auto done) {
     store_->Read(
@@ -120,12 +123,22 @@ absl::StatusOr<RestoreResult> BackupThread::RestoreOne(const std::string& path, 
         },
         done);
   }));
-  if (result.backup.cluster_id != cluster_id && !new_cluster) {
-    const auto name = [](const std::string& id) { return id.empty() ? "no cluster" : "cluster " + id; };
-    return FailedPrecondition(path + " is of " + name(result.backup.cluster_id) + ", this node of " +
-                              name(cluster_id) + "; --new-cluster takes its rows all the same");
+  // Made by this node before it had a cluster: its rows are its own.
+  const bool before = backup.cluster_id.empty() && backup.node_uid == store_->origin().node_uid;
+  if (request.new_cluster || before || backup.cluster_id == cluster_id) {
+    return absl::OkStatus();
   }
-  if (!new_cluster) {
+  const auto name = [](const std::string& id) { return id.empty() ? "no cluster" : "cluster " + id; };
+  return FailedPrecondition(request.path + " is of " + name(backup.cluster_id) + ", this node of " + name(cluster_id) +
+                            "; --new-cluster takes its rows all the same");
+}
+
+absl::StatusOr<RestoreResult> BackupThread::RestoreOne(const RestoreRequest& request) {
+  RestoreResult result;
+  AURORA_ASSIGN_OR_RETURN(result.backup, VerifyBackup(request.path));
+  AURORA_RETURN_IF_ERROR(CheckCluster(request, result.backup));
+  AURORA_RETURN_IF_ERROR(Wait<absl::Status>([&](auto done) { store_->AppendAudit(request.audit, done); }));
+  if (!request.new_cluster) {
     AURORA_RETURN_IF_ERROR(Wait<absl::Status>([&](auto done) {
       store_->SetMeta(std::string(schema::kMetaRestored), "restored from a backup", done);
     }));
@@ -135,7 +148,7 @@ absl::StatusOr<RestoreResult> BackupThread::RestoreOne(const std::string& path, 
     if (stop_) {
       return absl::CancelledError("the process ends; restore again to go on");
     }
-    AURORA_ASSIGN_OR_RETURN(std::vector<WireRow> page, BackupRows(path, after, kRestorePage));
+    AURORA_ASSIGN_OR_RETURN(std::vector<WireRow> page, BackupRows(request.path, after, kRestorePage));
     const bool last = page.size() < kRestorePage;
     if (!last) {
       after = {page.back().kind, page.back().id};

@@ -1,11 +1,12 @@
 // BackupThread: backups made, verified and restored beside the Store, one at a time, on a thread of its own.
 // Source: ours. Thread: methods from any thread; callbacks run on the backup's thread, exactly once. Bounds:
-// kBackupQueueMax wait; one more is answered ResourceExhausted on the caller's thread. Errors: backup.h's; Cancelled
-// when it ends. Restore: the backup's rows are merged into the running database as if a peer had sent them, page by
-// page, so a restore that is cut short is gone on with by doing it again; what is newer here stays, and so does every
-// revocation and deletion made since. Before the first row kMetaRestored is set: until all members have been caught up
-// with, a start of this node does not serve. Refused for a backup of another cluster, unless `new_cluster`: then there
-// is nobody to wait for. Lifetime: ends before its Store.
+// kBackupQueueMax wait; one more is answered ResourceExhausted on the caller's thread; what a folder takes:
+// backup_dir.h. Errors: backup.h's; Cancelled when it ends. Restore: the backup's rows are merged into the running
+// database as if a peer had sent them, page by page, so a restore that is cut short is gone on with by doing it again;
+// what is newer here stays, and so does every revocation and deletion made since. Before the first row kMetaRestored is
+// set: until all members have been caught up with, a start of this node does not serve. Refused for a backup of another
+// cluster, unless `new_cluster`: then there is nobody to wait for. One that this node made before it had a cluster is
+// its own. Lifetime: ends before its Store.
 #pragma once
 
 #include <atomic>
@@ -31,8 +32,14 @@ struct RestoreResult {
   size_t conflicts = 0;  // of these now have concurrent values
 };
 
+struct RestoreRequest {
+  std::string path;
+  bool new_cluster = false;
+  AuditEntry audit;  // written before the first row
+};
+
 struct BackupStats {
-  int64_t last_unix_ms = 0;  // when the last good one was begun; 0 = none since the start
+  int64_t last_unix_ms = 0;  // when the last good one was begun; 0 = none
   double last_seconds = 0;
   uint64_t last_bytes = 0;
   uint64_t failures = 0;
@@ -43,14 +50,15 @@ class BackupThread {
   using InfoCallback = std::function<void(absl::StatusOr<BackupInfo>)>;
   using RestoreCallback = std::function<void(absl::StatusOr<RestoreResult>)>;
 
-  BackupThread(Store* store, std::string aurora_path, std::function<int64_t()> unix_ms);
+  // `newest_ms`: of a backup that an earlier start made (NewestBackupMs).
+  BackupThread(Store* store, std::string aurora_path, std::function<int64_t()> unix_ms, int64_t newest_ms = 0);
   ~BackupThread();
   BackupThread(const BackupThread&) = delete;
   BackupThread& operator=(const BackupThread&) = delete;
 
   void Create(std::string to, InfoCallback done);
   void Verify(std::string path, InfoCallback done);
-  void Restore(std::string path, bool new_cluster, RestoreCallback done);
+  void Restore(RestoreRequest request, RestoreCallback done);
   BackupStats stats() const;
 
  private:
@@ -61,7 +69,8 @@ class BackupThread {
   void Push(Job job);
   void Run();
   absl::StatusOr<BackupInfo> MakeOne(const std::string& to);
-  absl::StatusOr<RestoreResult> RestoreOne(const std::string& path, bool new_cluster);
+  absl::StatusOr<RestoreResult> RestoreOne(const RestoreRequest& request);
+  absl::Status CheckCluster(const RestoreRequest& request, const BackupInfo& backup);
 
   Store* const store_;
   const std::string aurora_path_;

@@ -445,6 +445,15 @@ void Store::AppendEvent(std::string severity, std::string type, std::string mess
   thread_->Push(std::move(item));
 }
 
+void Store::AppendAudit(AuditEntry entry, DoneCallback done) {
+  Item item;
+  item.apply = [entry = std::move(entry)](Writer& writer, uint64_t wall_ms) {
+    return writer.AppendAudit(entry, wall_ms);
+  };
+  item.done = std::move(done);
+  thread_->Push(std::move(item));
+}
+
 void Store::SetMeta(std::string key, std::string value, DoneCallback done) {
   Item item;
   item.apply = [key = std::move(key), value = std::move(value)](Writer& writer, uint64_t) {

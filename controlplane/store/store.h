@@ -123,6 +123,8 @@ class Store {
   void Digest(replication::DigestLevel level, std::string kind, uint32_t bucket, DigestCallback done);
   void AppendEvent(std::string severity, std::string type, std::string message,
                    DoneCallback done = {});
+  // Of what is no row's change; seq and at_ms are filled in.
+  void AppendAudit(AuditEntry entry, DoneCallback done = {});
   void SetMeta(std::string key, std::string value, DoneCallback done = {});
   // Runs `read` on the store thread after everything submitted before it (bulk merges apart) is committed; not run
   // when the file is not open (then `done` says why). `done` gets what `read` returns.

@@ -294,11 +294,17 @@ absl::Status Writer::RaiseMark(const replication::Hlc& hlc) {
   return SetMeta(schema::kMetaHlcMark, std::to_string(mark_ms_));
 }
 
-absl::Status Writer::Audit(const AuditEntry& audit, const Entry& entry, uint64_t wall_ms) {
+absl::Status Writer::Audit(AuditEntry audit, const Entry& entry, uint64_t wall_ms) {
+  audit.kind = entry.kind;
+  audit.id = entry.id;
+  return AppendAudit(audit, wall_ms);
+}
+
+absl::Status Writer::AppendAudit(const AuditEntry& audit, uint64_t wall_ms) {
   put_audit_.Bind(1, static_cast<int64_t>(wall_ms))
       .BindText(2, audit.actor)
       .BindText(3, audit.action);
-  put_audit_.BindText(4, entry.kind).BindText(5, entry.id).BindText(6, audit.detail);
+  put_audit_.BindText(4, audit.kind).BindText(5, audit.id).BindText(6, audit.detail);
   return Note(put_audit_.Run());
 }
 

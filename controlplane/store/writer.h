@@ -52,6 +52,7 @@ class Writer {
                                                                uint32_t bucket);
   absl::Status AppendEvent(uint64_t wall_ms, std::string_view severity, std::string_view type,
                            std::string_view message);
+  absl::Status AppendAudit(const AuditEntry& audit, uint64_t wall_ms);
   absl::Status SetMeta(std::string_view key, std::string_view value);
 
   Reader& reader() { return reader_; }
@@ -81,7 +82,7 @@ class Writer {
   absl::Status Put(Entry& entry, replication::Row row, std::optional<std::string> resolved,
                    std::optional<std::string> parked);
   absl::Status RaiseMark(const replication::Hlc& hlc);
-  absl::Status Audit(const AuditEntry& audit, const Entry& entry, uint64_t wall_ms);
+  absl::Status Audit(AuditEntry audit, const Entry& entry, uint64_t wall_ms);
   // Remembers the first failure of a statement.
   absl::Status Note(absl::Status status);
 

@@ -38,8 +38,11 @@ struct Globals {
   std::string ca_cert;
   std::string context;
   std::string output = "table";
-  std::string timeout = "10s";
+  std::string timeout;
 };
+
+constexpr const char* kTimeout = "10s";
+constexpr const char* kLongTimeout = "10m";
 
 using Action = std::function<int(Session&)>;
 
@@ -83,7 +86,7 @@ absl::Status FromContext(const Session& session, Globals& globals) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ClientOptions> Connect(const Session& session, Globals globals) {
+absl::StatusOr<ClientOptions> Connect(const Session& session, Globals globals, bool slow) {
   ClientOptions out;
   AURORA_RETURN_IF_ERROR(FromContext(session, globals));
   out.address = globals.addr.empty() ? Variable(session, "AURORA_CTL_ADDR") : globals.addr;
@@ -99,6 +102,9 @@ absl::StatusOr<ClientOptions> Connect(const Session& session, Globals globals) {
   if (socket && !out.address.starts_with("unix:///")) {
     return InvalidArgument("--addr: " + config::Quoted(out.address) +
                            ": want an absolute path, unix:///PATH");
+  }
+  if (globals.timeout.empty()) {
+    globals.timeout = slow ? kLongTimeout : kTimeout;
   }
   const auto timeout = config::ParseDuration(globals.timeout);
   if (!timeout.has_value() || timeout->millis() < 1) {
@@ -174,7 +180,9 @@ struct Flags {
   int64_t after = 0;
   Watch watch;
   std::string interval = "2s";
+  bool new_cluster = false;
   bool local = false;  // the command needs no node
+  bool slow = false;   // it reads or writes much
 };
 
 class Builder {
@@ -203,6 +211,7 @@ class Builder {
                            [this](Session& s) { return ApplyFile(s, "", f_.file, f_.write); });
     File(apply);
     Cluster();
+    Backups();
     Rest();
     Local();
   }
@@ -295,6 +304,31 @@ class Builder {
                 [this](Session& s) { return KeyringUse(s, f_.id); }));
     WithId(Leaf(keyring, "remove", "accept this key (its fingerprint) no longer",
                 [this](Session& s) { return KeyringRemove(s, f_.id); }));
+  }
+
+  void Backups() {
+    CLI::App* backup = Group("backup", "copies of the policy, on the node's disk");
+    Slow(backup, "create", "make one while the node works", [this](Session& s) { return BackupCreate(s, f_.id); })
+        ->add_option("NAME", f_.id, "default: the time and the node id");
+    Leaf(backup, "list", "all of them, the last by name first", [](Session& s) { return BackupList(s); });
+    WithName(Slow(backup, "verify", "read all of one", [this](Session& s) { return BackupVerify(s, f_.id); }));
+    WithName(Slow(backup, "restore", "merge one: what is newer stays, and so does every revocation",
+                  [this](Session& s) { return BackupRestore(s, f_.id, f_.new_cluster); }))
+        ->add_flag("--new-cluster", f_.new_cluster, "take one of another cluster, whose members are gone");
+  }
+
+  CLI::App* Slow(CLI::App* parent, const std::string& name, const std::string& help, Action action) {
+    CLI::App* leaf = parent->add_subcommand(name, help);
+    leaf->callback([this, action = std::move(action)] {
+      action_ = action;
+      f_.slow = true;
+    });
+    return leaf;
+  }
+
+  CLI::App* WithName(CLI::App* leaf) {
+    leaf->add_option("NAME", f_.id)->required();
+    return leaf;
   }
 
   void Rest() {
@@ -410,7 +444,7 @@ int Run(const std::vector<std::string>& arguments,
   app.add_option("--ca-cert", globals.ca_cert,
                  "PEM to verify the control plane with; turns TLS on");
   app.add_option("--context", globals.context, "a name that `context add` kept");
-  app.add_option("--timeout", globals.timeout, "per call")->capture_default_str();
+  app.add_option("--timeout", globals.timeout, "per call (default 10s; backups 10m)");
   app.add_option("-o,--output", globals.output)
       ->check(CLI::IsMember({"table", "wide", "json", "yaml"}))
       ->capture_default_str();
@@ -448,7 +482,7 @@ int Run(const std::vector<std::string>& arguments,
   if (flags.local) {
     return action(session);
   }
-  auto options = Connect(session, globals);
+  auto options = Connect(session, globals, flags.slow);
   if (!options.ok()) {
     return session.Fail(kUsage, Std(options.status().message()));
   }

@@ -64,6 +64,12 @@ int KeyringInstall(Session& session, const std::string& path);
 int KeyringUse(Session& session, const std::string& fingerprint);
 int KeyringRemove(Session& session, const std::string& fingerprint);
 
+// --- backups, of one node ---
+int BackupCreate(Session& session, const std::string& name);  // "": the node makes one up
+int BackupList(Session& session);
+int BackupVerify(Session& session, const std::string& name);
+int BackupRestore(Session& session, const std::string& name, bool new_cluster);
+
 // --- the rest ---
 // Again and again, `interval` apart, until stdout takes no more.
 struct Watch {

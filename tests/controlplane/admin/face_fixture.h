@@ -59,6 +59,9 @@ class Backend {
     deps.unix_ms = [this] { return now_ms.load(); };
     deps.entity_kinds = kinds;
     deps.traffic_path = dir_.Path("traffic.db");
+    backups_ = std::make_unique<store::BackupThread>(store_.get(), dir_.Path("aurora.db"), deps.unix_ms);
+    deps.backups = backups_.get();
+    deps.backup_dir = dir_.Path("backups");
     handlers_ = std::make_unique<Handlers>(std::move(deps));
   }
 
@@ -74,6 +77,7 @@ class Backend {
   // Ends the store first: its replies use the handlers.
   void End() {
     handlers_->Stop();
+    backups_.reset();
     store_.reset();
   }
   const aurora::testing::TempDir& dir() const { return dir_; }
@@ -85,6 +89,7 @@ class Backend {
   config::Config config_;
   std::unique_ptr<Handlers> handlers_;
   std::unique_ptr<store::Store> store_;
+  std::unique_ptr<store::BackupThread> backups_;  // ends before the store
 };
 
 struct HttpAnswer {

@@ -350,6 +350,32 @@ TEST_CASE("restored nodes do not vouch for each other, and settle once every mem
   REQUIRE(rig.node(0).settled == rig.node(0).epoch);
 }
 
+TEST_CASE("a backup merged into a running node is made good once every member was read in this start") {
+  Rig rig(3);
+  rig.Link(0, 1);
+  rig.Link(1, 2);
+  rig.Link(0, 2);
+  rig.Run(Duration::Millis(50));
+  rig.Start(0);
+  for (int i = 1; i < 3; ++i) {
+    rig.Do(i, [&](Outbox& out) { rig.core(i).PeerDown(rig.now(), Uid(0), out); });
+  }
+  rig.Link(0, 1);
+  rig.Run(Duration::Millis(50));
+  REQUIRE(rig.core(0).may_admit());
+  rig.Do(0, [&](Outbox& out) { rig.core(0).Restored(rig.now(), out); });
+  rig.Run(Duration::Millis(50));
+  REQUIRE(rig.core(0).may_admit());  // the rows took nothing away
+  REQUIRE(rig.node(0).settled == 0);
+  rig.Link(0, 2);
+  rig.Run(Duration::Millis(50));
+  REQUIRE(rig.node(0).settled == rig.node(0).epoch);
+  rig.node(0).settled = 0;
+  rig.Cut(0, 2);
+  rig.Do(0, [&](Outbox& out) { rig.core(0).Restored(rig.now(), out); });  // all were read before: at once
+  REQUIRE(rig.node(0).settled == rig.node(0).epoch);
+}
+
 TEST_CASE("a peer proves that a disk went back: the node waits for all, and is told no more once that is settled") {
   Rig rig(3);
   rig.Link(0, 1);

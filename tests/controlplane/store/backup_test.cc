@@ -1,3 +1,4 @@
+#include "controlplane/store/backup_dir.h"
 #include "controlplane/store/backup_thread.h"
 
 #include <atomic>
@@ -19,7 +20,8 @@ absl::StatusOr<BackupInfo> Create(BackupThread& backups, const std::string& to) 
 
 absl::StatusOr<RestoreResult> Restore(BackupThread& backups, const std::string& path, bool new_cluster = false) {
   std::promise<absl::StatusOr<RestoreResult>> answer;
-  backups.Restore(path, new_cluster, [&](absl::StatusOr<RestoreResult> r) { answer.set_value(std::move(r)); });
+  backups.Restore({path, new_cluster, {0, 0, "tester", "restore", "Backup", "b", ""}},
+                  [&](absl::StatusOr<RestoreResult> r) { answer.set_value(std::move(r)); });
   return answer.get_future().get();
 }
 
@@ -166,6 +168,78 @@ TEST_CASE("a backup of another cluster is refused, and taken for a new cluster w
   REQUIRE(Restore(backups, dir.Path("b"), true).ok());
   CHECK((*reader)->Get("Alias", "a")->resolved == "v:1");
   CHECK_FALSE((*reader)->Meta(schema::kMetaRestored).ok());
+}
+
+TEST_CASE("a backup that this node made before it had a cluster is its own, and who asked for a restore is audited") {
+  const TempDir dir;
+  Store store(Options(dir, 7));
+  REQUIRE(Submit(store, Put("a", "1")).ok());
+  BackupThread backups(&store, dir.Path("aurora.db"), Now);
+  REQUIRE(Create(backups, dir.Path("b")).ok());
+  REQUIRE(Wait([&](auto done) { store.SetMeta(std::string(schema::kMetaClusterId), "new", done); }).ok());
+  CHECK(Restore(backups, dir.Path("b")).ok());
+  auto reader = Reader::Open(dir.Path("aurora.db"));
+  REQUIRE(reader.ok());
+  const auto audit = (*reader)->Audit(0, 10);
+  REQUIRE(audit.ok());
+  REQUIRE(audit->size() == 1);
+  CHECK(audit->front().actor == "tester");
+  CHECK(audit->front().action == "restore");
+  CHECK(audit->front().kind == "Backup");
+  CHECK(audit->front().at_ms > 0);
+}
+
+TEST_CASE("a folder of backups lists what is of use and what is not, and loses what a crash left half made") {
+  const TempDir dir;
+  const std::string folder = dir.Path("backups");
+  CHECK(ListBackups(folder)->empty());
+  CHECK(NewestBackupMs(folder) == 0);
+  Store store(Options(dir, 7));
+  REQUIRE(Submit(store, Put("a", "1")).ok());
+  BackupThread backups(&store, dir.Path("aurora.db"), Now);
+  REQUIRE(Create(backups, BackupPath(folder, "one")).ok());
+  CHECK(NewestBackupMs(folder) > Now());  // the file's time, not the test's
+  std::ofstream(BackupPath(folder, "two")) << "nothing of the kind";
+  std::ofstream(folder + "/half.backup.tmp") << "x";
+  std::ofstream(folder + "/half.backup.tmp-journal") << "x";
+  std::ofstream(folder + "/readme") << "x";
+  auto files = ListBackups(folder);
+  REQUIRE(files->size() == 2);
+  CHECK((*files)[0].name == "two");
+  CHECK_FALSE((*files)[0].problem.empty());
+  CHECK((*files)[0].info.bytes == 19);
+  CHECK((*files)[1].name == "one");
+  CHECK((*files)[1].problem.empty());
+  CHECK((*files)[1].info.rows == 1);
+  CHECK((*files)[1].info.created_ms == Now());
+  REQUIRE(Create(backups, BackupPath(folder, "three")).ok());
+  CHECK_FALSE(std::filesystem::exists(folder + "/half.backup.tmp"));
+  CHECK_FALSE(std::filesystem::exists(folder + "/half.backup.tmp-journal"));
+  CHECK(std::filesystem::exists(folder + "/readme"));
+  CHECK(std::filesystem::status(folder).permissions() == std::filesystem::perms::owner_all);
+}
+
+TEST_CASE("one backup too many, or one that the disk has no room for, is refused with the numbers") {
+  const TempDir dir;
+  const std::string folder = dir.Path("backups");
+  REQUIRE(CheckBackupRoom(folder, dir.Path("aurora.db")).ok());
+  std::ofstream(dir.Path("huge")) << "x";
+  std::filesystem::resize_file(dir.Path("huge"), uint64_t{1} << 42);  // no blocks behind it
+  const absl::Status full = CheckBackupRoom(folder, dir.Path("huge"));
+  CHECK(absl::IsResourceExhausted(full));
+  CHECK(std::string(full.message()).find("4194336 MiB") != std::string::npos);
+  for (size_t i = 0; i < kBackupsMax; ++i) {
+    std::ofstream(BackupPath(folder, std::to_string(i))) << "x";
+  }
+  const absl::Status many = CheckBackupRoom(folder, dir.Path("aurora.db"));
+  CHECK(absl::IsResourceExhausted(many));
+  CHECK(std::string(many.message()).find("at most 100") != std::string::npos);
+}
+
+TEST_CASE("a backup's own name is its time and its node, without what a file name may not hold") {
+  CHECK(DefaultBackupName(1'700'000'000'007, "n1") == "20231114T221320.007Z-n1");
+  CHECK(DefaultBackupName(0, "a/../b c") == "19700101T000000.000Z-a-..-b-c");
+  CHECK(DefaultBackupName(0, std::string(300, 'x')).size() == 20 + 1 + 64);
 }
 
 }  // namespace

@@ -95,6 +95,25 @@ class Admin : public v1::AdminService::Service {
                      v1::DeleteAliasResponse*) override {
     return {grpc::StatusCode::UNAUTHENTICATED, "token refused"};
   }
+  Status CreateBackup(ServerContext*, const v1::CreateBackupRequest* q, v1::CreateBackupResponse* r) override {
+    r->mutable_backup()->set_name(q->name().empty() ? "made-up" : q->name());
+    return Status::OK;
+  }
+  Status ListBackups(ServerContext*, const v1::ListBackupsRequest*, v1::ListBackupsResponse* r) override {
+    r->add_backups()->set_name("one");
+    return Status::OK;
+  }
+  Status VerifyBackup(ServerContext*, const v1::VerifyBackupRequest* q, v1::VerifyBackupResponse*) override {
+    return q->name() == "bad" ? Status(grpc::StatusCode::DATA_LOSS, "its rows do not fit")
+                              : Status(grpc::StatusCode::NOT_FOUND, "no backup");
+  }
+  Status RestoreBackup(ServerContext*, const v1::RestoreBackupRequest* q, v1::RestoreBackupResponse* r) override {
+    if (!q->new_cluster()) {
+      return {grpc::StatusCode::FAILED_PRECONDITION, "of another cluster; --new-cluster takes its rows all the same"};
+    }
+    r->set_changed(3);
+    return Status::OK;
+  }
   Status GetNodeStatus(ServerContext*, const v1::GetNodeStatusRequest*,
                        v1::GetNodeStatusResponse* r) override {
     r->set_node_id("n1");
@@ -245,6 +264,24 @@ TEST_CASE("status is 7 when the node gives reasons") {
   CHECK(f.out.str().starts_with("node_id: \"n1\"\n"));
   f.admin.healthy = false;
   CHECK(f.Ctl({"status"}) == 7);
+}
+
+TEST_CASE("backup verbs send the name, print what came of it and tell a damaged file from one that is not there") {
+  Fixture f;
+  CHECK(f.Ctl({"backup", "create"}) == 0);
+  CHECK(f.out.str().find("made-up") != std::string::npos);
+  CHECK(f.out.str().find("problem") == std::string::npos);
+  CHECK(f.Ctl({"backup", "create", "mine", "-o", "json"}) == 0);
+  CHECK(nlohmann::json::parse(f.out.str())["name"] == "mine");
+  CHECK(f.Ctl({"backup", "list"}) == 0);
+  CHECK(f.out.str().find("PROBLEM") != std::string::npos);
+  CHECK(f.Ctl({"backup", "verify", "bad"}) == 1);
+  CHECK(f.Ctl({"backup", "verify", "gone"}) == 5);
+  CHECK(f.Ctl({"backup", "verify"}) == 2);
+  CHECK(f.Ctl({"backup", "restore", "theirs"}) == 6);
+  CHECK(f.err.str().find("--new-cluster") != std::string::npos);
+  CHECK(f.Ctl({"backup", "restore", "theirs", "--new-cluster", "-o", "json"}) == 0);
+  CHECK(nlohmann::json::parse(f.out.str())["changed"] == 3);
 }
 
 TEST_CASE("each failure has its exit code") {
