@@ -17,6 +17,7 @@ using gossipwire::Suspect;
 namespace {
 constexpr size_t kCompoundHeader = 2;
 constexpr size_t kCompoundPart = 2;
+constexpr Duration kContestedFor = Duration::Seconds(60);
 }  // namespace
 
 Membership::Membership(Config config, Identity self, uint64_t seed)
@@ -238,6 +239,12 @@ void Membership::Leave(Instant now, Outbox& out) {
   own_->changed = now;
   probe_.active = false;
   next_probe_ = next_push_pull_ = next_rejoin_ = Instant::Never();
+  // Whose name is contested says nothing: the others would take it for a word of the rightful one.
+  if (Aurora() && contested_ && now - *contested_ < kContestedFor) {
+    left_told_ = true;
+    Emit(out, Event::Kind::kLeft, *own_);
+    return;
+  }
   Broadcast(now, self_.name, Dead{own_->incarnation, self_.name, self_.name});
   next_gossip_ = now;
   TickGossip(now, out);

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -215,6 +216,7 @@ class Membership {
   Awareness awareness_;
   Stats stats_;
   bool leaving_ = false;
+  std::optional<Instant> contested_;  // when somebody else was last seen under our name
   bool left_told_ = false;
 
   uint32_t sequence_;

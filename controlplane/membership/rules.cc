@@ -122,6 +122,9 @@ void Membership::StoreAlive(Instant now, Record& record, const Alive& alive, Out
 }
 
 void Membership::OnAliveSelf(Instant now, const Address& from, const Alive& alive, Outbox& out) {
+  if (alive.address != self_.address) {
+    contested_ = now;
+  }
   if (leaving_ || alive.incarnation < own_->incarnation) {
     return;
   }

@@ -388,6 +388,17 @@ TEST_CASE("leaving tells it, probes nobody, refutes nothing, and says when it ha
   CHECK(rig.Happened(Kind::kLeft, "self"));
 }
 
+TEST_CASE("who leaves under a name that another node has says nothing, and is done at once", "[membership]") {
+  Rig rig;
+  rig.Alive("b", 2);
+  rig.Hear(AliveMsg("self", 5, 3));  // the rightful one, up for longer
+  rig.out.Clear();
+  rig.core.Leave(rig.now, rig.out);
+  CHECK(rig.Happened(Kind::kLeft, "self"));
+  rig.Run(Duration::Seconds(5));
+  CHECK(rig.Sent<gossipwire::Dead>(2).empty());
+}
+
 TEST_CASE("a start incarnation beats the stored one, and time where the disk was lost", "[membership]") {
   const int64_t now = 1704067200 + 1000;
   CHECK(StartIncarnation(std::nullopt, now) == 1000);
