@@ -42,6 +42,8 @@ void NodeMetrics::CollectInto(metrics::Families& families) const {
   families.Histogram("aurora_db_query_duration_seconds",
                      "A batch of writes with its fsync, or a read, of aurora.db.", {{"op", "read"}},
                      m.read);
+  families.Histogram("aurora_db_checkpoint_duration_seconds", "Copying aurora.db's write-ahead log into it.", {},
+                     m.checkpoint);
   for (const auto& [op, count] : {std::pair("write", &m.write_errors), {"read", &m.read_errors},
                                   {"open", &m.open_errors}}) {
     families.Counter("aurora_db_errors_total", "Failed uses of aurora.db.", {{"op", op}},

@@ -253,7 +253,8 @@ void Store::Thread::Run() {
 
 void Store::Thread::TryOpen() {
   const auto every = std::chrono::microseconds(options_.watch_every.micros());
-  absl::StatusOr<std::unique_ptr<Writer>> writer = Writer::Open(options_, options_.wall_ms());
+  absl::StatusOr<std::unique_ptr<Writer>> writer = Writer::Open(
+      options_, options_.wall_ms(), [this](double seconds) { metrics_.checkpoint.Observe(seconds); });
   if (writer.ok()) {
     writer_ = *std::move(writer);
     {

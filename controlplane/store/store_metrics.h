@@ -8,10 +8,11 @@
 namespace aurora::store {
 
 struct StoreMetrics {
-  StoreMetrics() : write(metrics::kLagSeconds), read(metrics::kLagSeconds) {}
+  StoreMetrics() : write(metrics::kLagSeconds), read(metrics::kLagSeconds), checkpoint(metrics::kLagSeconds) {}
 
   metrics::Histogram write;
   metrics::Histogram read;
+  metrics::Histogram checkpoint;  // part of the write that set it off
   // Of the whole file, as last committed.
   metrics::Gauge rows;
   metrics::Gauge tombstones;

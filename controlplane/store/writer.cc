@@ -56,15 +56,16 @@ bool IsTombstone(const replication::Row& row) {
 Writer::Writer(sqlite::Database db, const StoreOptions& options)
     : db_(std::move(db)), reader_(&db_), options_(options) {}
 
-absl::StatusOr<std::unique_ptr<Writer>> Writer::Open(const StoreOptions& options,
-                                                     uint64_t wall_ms) {
+absl::StatusOr<std::unique_ptr<Writer>> Writer::Open(const StoreOptions& options, uint64_t wall_ms,
+                                                     const std::function<void(double)>& took) {
   AURORA_CHECK(options.epoch != 0);
   AURORA_ASSIGN_OR_RETURN(sqlite::Database db,
                           schema::OpenAuroraForWrite(options.path, options.vfs));
   AURORA_RETURN_IF_ERROR(db.QuickCheck());
   // Rows come in any order of ids: with SQLite's 2 MB and 1000 pages a catch-up of 100 000 rows reads and writes the
   // same pages again and again.
-  AURORA_RETURN_IF_ERROR(db.Execute("PRAGMA cache_size=-24576; PRAGMA wal_autocheckpoint=8192"));
+  AURORA_RETURN_IF_ERROR(db.Execute("PRAGMA cache_size=-24576"));
+  db.AutoCheckpoint(kCheckpointPages, took);
   std::unique_ptr<Writer> writer(new Writer(std::move(db), options));
   AURORA_RETURN_IF_ERROR(writer->PrepareAll());
   AURORA_RETURN_IF_ERROR(writer->Begin());

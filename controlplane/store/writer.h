@@ -7,6 +7,7 @@
 // transaction.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -22,12 +23,14 @@
 
 namespace aurora::store {
 
+inline constexpr int kCheckpointPages = 8'192;
+
 class Writer {
  public:
   // Opens, checks, migrates; takes or keeps the node's uid and records this start's epoch.
-  // `options` outlives it.
-  static absl::StatusOr<std::unique_ptr<Writer>> Open(const StoreOptions& options,
-                                                      uint64_t wall_ms);
+  // `options` outlives it. `took`: the seconds of each checkpoint.
+  static absl::StatusOr<std::unique_ptr<Writer>> Open(
+      const StoreOptions& options, uint64_t wall_ms, const std::function<void(double)>& took = [](double) {});
 
   absl::Status Begin();
   bool begun() const { return tx_.has_value(); }

@@ -1,6 +1,7 @@
 #include "shared/sqlite/database.h"
 
 #include <array>
+#include <chrono>
 #include <utility>
 
 #include <sqlite3.h>
@@ -164,6 +165,24 @@ void Database::SetTimeLimit(Duration from_now) {
                    : 0;
       },
       give_up_.get());
+}
+
+void Database::AutoCheckpoint(int pages, std::function<void(double seconds)> took) {
+  auto checkpointer = std::make_unique<Checkpointer>(Checkpointer{pages, std::move(took)});
+  sqlite3_wal_hook(
+      db_.get(),
+      [](void* at, sqlite3* db, const char* name, int in_journal) {
+        const auto& c = *static_cast<const Checkpointer*>(at);
+        if (in_journal >= c.pages) {
+          const auto begin = std::chrono::steady_clock::now();
+          // What it did not get to waits for the next one: never the commit's error.
+          sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+          c.took(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+        }
+        return SQLITE_OK;
+      },
+      checkpointer.get());
+  checkpointer_ = std::move(checkpointer);
 }
 
 absl::Status Database::Configure(const Options& options) {

@@ -112,6 +112,10 @@ class Database {
   // connection, for questions whose cost their asker chooses.
   void SetTimeLimit(Duration from_now);
 
+  // In place of SQLite's own: a commit that leaves `pages` or more in the journal copies them into the file as far as
+  // readers let it, and says what that took.
+  void AutoCheckpoint(int pages, std::function<void(double seconds)> took);
+
   const std::string& path() const { return path_; }
   // Of the file behind the open handle.
   FileIdentity identity() const { return identity_; }
@@ -135,7 +139,13 @@ class Database {
   absl::Status Identify();
   absl::Status CheckFirstBytes() const;
 
-  std::unique_ptr<std::chrono::steady_clock::time_point> give_up_;  // at an address that stays
+  struct Checkpointer {
+    int pages;
+    std::function<void(double seconds)> took;
+  };
+  // At addresses that stay.
+  std::unique_ptr<std::chrono::steady_clock::time_point> give_up_;
+  std::unique_ptr<Checkpointer> checkpointer_;
   std::unique_ptr<sqlite3, Close> db_;
   std::string path_;
   FileIdentity identity_;

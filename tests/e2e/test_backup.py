@@ -9,6 +9,8 @@ from node import request, until
 
 def rows(state):
     """What a node holds, row by row, with the digest the nodes compare; None while it has no database yet."""
+    if not os.path.exists(f"{state}/aurora.db"):
+        return None
     db = sqlite3.connect(f"file:{state}/aurora.db?mode=ro", uri=True, timeout=5)
     try:
         return db.execute("SELECT kind, id, hex(digest) FROM row ORDER BY kind, id").fetchall()
@@ -261,6 +263,7 @@ def test_one_node_that_is_left_of_three_keeps_everything_and_two_fresh_ones_get_
     assert all(revoked(n, gone) and not revoked(n, kept) for n in nodes)
     told = nodes[survivor].events()
     assert {"node_disk_lost", "node_superseded"} & set(told), told
+    assert all("cluster_joined" in n.events() for n in others)
 
 
 def test_clustering_is_turned_on_and_off_and_on_again_without_losing_policy(members):
@@ -276,6 +279,7 @@ def test_clustering_is_turned_on_and_off_and_on_again_without_losing_policy(memb
     second.start()
     cluster_id = until(lambda: whole([first, second], 2), "two nodes in one cluster", 60)
     until(lambda: same(state(first), state(second)), "equal", 20)
+    assert "cluster_founded" in first.events() and "cluster_joined" in second.events()
     assert revoked(second, gone) and not revoked(second, kept)
     restored = shown(first, "backup", "restore", "alone")  # its own, of before it had a cluster
     assert restored["changed"] == 0

@@ -1,6 +1,7 @@
 #include "shared/sqlite/database.h"
 
 #include <filesystem>
+#include <vector>
 
 #include <sqlite3.h>
 
@@ -175,6 +176,25 @@ TEST_CASE("a question that would never end ends at its time limit") {
   CHECK(absl::IsDeadlineExceeded(endless.status()));
   moved.SetTimeLimit(Duration::Seconds(60));
   CHECK(*moved.QueryInt64("SELECT 7") == 7);
+}
+
+TEST_CASE("a journal of so many pages is copied into the file by the commit that fills it, and not before") {
+  const testing::TempDir dir;
+  Database first = OpenNew(dir.Path("a.db"));
+  std::vector<double> took;
+  first.AutoCheckpoint(8, [&](double seconds) { took.push_back(seconds); });
+  Database db = std::move(first);  // the hook's place must not move with it
+  REQUIRE(db.Execute("INSERT INTO t VALUES ('a', 1)").ok());
+  CHECK(took.empty());
+  REQUIRE(db.Execute("INSERT INTO t VALUES ('b', zeroblob(40000))").ok());
+  REQUIRE(took.size() == 1);
+  CHECK(took[0] >= 0);
+  const auto full = std::filesystem::file_size(dir.Path("a.db-wal"));
+  for (int i = 0; i < 50; ++i) {
+    REQUIRE(db.Execute("UPDATE t SET v = v + 1 WHERE k = 'a'").ok());
+  }
+  CHECK(took.size() > 1);
+  CHECK(std::filesystem::file_size(dir.Path("a.db-wal")) == full);  // it begins again from the front
 }
 
 }  // namespace
