@@ -1,5 +1,5 @@
 """Renders the chart with helm and stands in for what Kubernetes does with a pod: volumes, variables, files."""
-import base64, functools, json, os, re, subprocess
+import atexit, base64, functools, json, os, re, shutil, subprocess, tempfile
 
 import yaml
 
@@ -16,9 +16,9 @@ def helm(*args, text=None):
     return subprocess.run([HELM, *args], input=text, capture_output=True, text=True, timeout=120, env=env)
 
 
-def template(values, *args, kube=KUBE, notes=False):
+def template(values, *args, kube=KUBE, where=CHART):
     """`values`: a dict, or the name of a file in ci/. Returns helm's result."""
-    command = ["template", "gw", CHART, "--namespace", "ai", "--kube-version", kube, *args, *(["--notes"] if notes else [])]
+    command = ["template", "gw", where, "--namespace", "ai", "--kube-version", kube, *args]
     if isinstance(values, str):
         return helm(*command, "-f", f"{CHART}/ci/{values}-values.yaml")
     return helm(*command, "-f", "-", text=json.dumps(values))
@@ -37,6 +37,24 @@ def _rendered(key, kube):
 
 def render(values, kube=KUBE):
     return documents(_rendered(json.dumps(values), kube))
+
+
+@functools.lru_cache(maxsize=None)
+def notes_chart():
+    """The chart with its NOTES.txt as a template: `helm template` leaves notes out."""
+    where = f"{tempfile.mkdtemp(prefix='aurora-notes-')}/aurora"
+    atexit.register(shutil.rmtree, os.path.dirname(where))
+    shutil.copytree(CHART, where)
+    os.rename(f"{where}/templates/NOTES.txt", f"{where}/files/NOTES.txt")
+    with open(f"{where}/templates/zz.yaml", "w") as f:
+        f.write('notes: {{ tpl (.Files.Get "files/NOTES.txt") . | quote }}\n')
+    return where
+
+
+def notes(values):
+    r = template(values, "--show-only", "templates/zz.yaml", where=notes_chart())
+    assert r.returncode == 0, r.stderr
+    return documents(r.stdout)[0]["notes"]
 
 
 def refusal(values, **kw):

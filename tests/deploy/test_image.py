@@ -38,6 +38,12 @@ def test_what_is_copied_is_there_and_not_ignored():
     assert {"build", ".git", ".aurora"} <= set(ignored)
 
 
+def test_it_exposes_the_ports_of_the_chart():
+    exposed = {p.split("/")[0] for i, a in instructions() if i == "EXPOSE" for p in a.split()}
+    values = open(f"{ROOT}/deploy/k8s/aurora/templates/_containers.tpl").read()
+    assert exposed == set(re.findall(r"containerPort: (\d+)", values))
+
+
 def libraries():
     """Packages of every shared library the binaries load."""
     out = subprocess.run(["ldd", *(f"{BIN}/{b}" for b in BINARIES)], capture_output=True, text=True).stdout

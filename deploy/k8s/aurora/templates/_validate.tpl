@@ -1,0 +1,57 @@
+{{/* What the schema cannot say: rules over several values. Each failure names the values and what to do. */}}
+{{- define "aurora.validate" -}}
+{{- $v := .Values -}}
+{{- if and (not $v.cluster.enabled) (gt (int $v.replicaCount) 1) -}}
+{{- fail (printf "replicaCount is %d but cluster.enabled is false: nodes would not share policy. Set cluster.enabled=true or replicaCount=1" (int $v.replicaCount)) -}}
+{{- end -}}
+{{- if and (eq $v.controlPlane.mode "native") (semverCompare "<1.29.0-0" .Capabilities.KubeVersion.Version) -}}
+{{- fail (printf "controlPlane.mode=native needs Kubernetes 1.29, this is %s: set controlPlane.mode=container" .Capabilities.KubeVersion.Version) -}}
+{{- end -}}
+{{- if and $v.adminService.enabled (not $v.cluster.tls.enabled) -}}
+{{- fail "adminService.enabled needs cluster.tls.enabled: the admin token would travel in clear. Turn TLS on or the service off" -}}
+{{- end -}}
+{{- if $v.cluster.tls.enabled -}}
+{{- if and (eq $v.cluster.tls.mode "existingSecret") (not $v.cluster.tls.existingSecret) -}}
+{{- fail "cluster.tls.mode=existingSecret needs cluster.tls.existingSecret" -}}
+{{- end -}}
+{{- if and (ne $v.cluster.tls.mode "existingSecret") $v.cluster.tls.existingSecret -}}
+{{- fail (printf "cluster.tls.existingSecret is set but cluster.tls.mode is %s: set cluster.tls.mode=existingSecret" $v.cluster.tls.mode) -}}
+{{- end -}}
+{{- if and (eq $v.cluster.tls.mode "certManager") (not $v.cluster.tls.issuerRef.name) -}}
+{{- fail "cluster.tls.mode=certManager needs cluster.tls.issuerRef.name" -}}
+{{- end -}}
+{{- end -}}
+{{- $needed := add (int $v.dataPlane.drain.graceSeconds) (int $v.dataPlane.drain.timeoutSeconds) 30 -}}
+{{- if lt (int $v.terminationGracePeriodSeconds) (int $needed) -}}
+{{- fail (printf "terminationGracePeriodSeconds is %d: want at least %d (dataPlane.drain.graceSeconds + dataPlane.drain.timeoutSeconds + 30 for the control plane)" (int $v.terminationGracePeriodSeconds) (int $needed)) -}}
+{{- end -}}
+{{- range list (list "auth" $v.auth.masterKey $v.auth.existingSecret "auth.masterKey")
+               (list "encryption" $v.encryption.key $v.encryption.existingSecret "encryption.key")
+               (list "cluster.gossip" $v.cluster.gossip.keys $v.cluster.gossip.existingSecret "cluster.gossip.keys") -}}
+{{- if and (index . 1) (index . 2) -}}
+{{- fail (printf "%s and %s.existingSecret are both set: want one of them" (index . 3) (index . 0)) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $v.providers.existingSecret (not $v.providers.existingSecretKeys) -}}
+{{- fail "providers.existingSecret is set without providers.existingSecretKeys: name the keys to use, e.g. [OPENAI_API_KEY]" -}}
+{{- end -}}
+{{- if and $v.providers.existingSecretKeys (not $v.providers.existingSecret) -}}
+{{- fail "providers.existingSecretKeys is set without providers.existingSecret" -}}
+{{- end -}}
+{{- range $v.providers.existingSecretKeys -}}
+{{- if hasKey $v.providers.apiKeys . -}}
+{{- fail (printf "%s is in providers.apiKeys and in providers.existingSecretKeys: want one of them" .) -}}
+{{- end -}}
+{{- end -}}
+{{- range concat $v.extraEnv $v.dataPlane.extraEnv $v.controlPlane.extraEnv -}}
+{{- if or (has .name (list "AURORA_MASTER_KEY" "AURORA_ENCRYPTION_KEY" "CLUSTER_GOSSIP_KEYS")) (hasSuffix "_API_KEY" .name) -}}
+{{- fail (printf "extraEnv: %s is a secret: use auth, encryption, cluster.gossip or providers" .name) -}}
+{{- end -}}
+{{- end -}}
+{{- if regexMatch "(?m)^\\s*(api_key|master_key|encryption_key|gossip_keys)\\s*=" $v.config -}}
+{{- fail "config: it becomes a ConfigMap, which is no place for secrets: use auth, encryption, cluster.gossip or providers" -}}
+{{- end -}}
+{{- if and $v.cluster.zone $v.cluster.zoneFromPodLabel -}}
+{{- fail "cluster.zone and cluster.zoneFromPodLabel are both set: want one of them" -}}
+{{- end -}}
+{{- end -}}
