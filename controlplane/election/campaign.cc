@@ -70,7 +70,7 @@ void Election::StartVote(Instant now, Term term) {
   barrier_ = promise_.until;
   campaign_end_ = now + settings_.timers.vote_timeout;
   resend_at_ = campaign_end_;
-  pending_.push_back({.step = Step::kCampaign, .version = 0, .term = term, .to = {}, .since = now});
+  pending_.push_back({.step = Step::kCampaign, .version = 0, .term = term, .to = {}, .since = now, .config = {}});
 }
 
 // Our own vote is durable.
@@ -120,11 +120,19 @@ Deny Election::JudgePreVote(Instant now, const Uid& from, const PreVote& ask) co
   if (heard_ && now - *heard_ < settings_.timers.suspect * 6 / 10) {
     return Deny::kHeardLeader;
   }
-  if (role_ == Role::kCandidate || (role_ == Role::kPreCandidate && !Better(ask.rank, OwnRank()))) {
+  if (role_ == Role::kCandidate) {
+    return Deny::kBackedBetter;
+  }
+  // Before any rank: who has the newer config. The other one cannot win, whoever it is; ranked first it would stand in
+  // the way for ever.
+  const auto goes_first = [&](const ConfigId& config, const Rank& rank) {
+    return config != ask.config ? config > ask.config : Better(rank, ask.rank);
+  };
+  if (role_ == Role::kPreCandidate && goes_first(state_.config.id, OwnRank())) {
     return Deny::kBackedBetter;
   }
   if (backed_ && now < backed_->until && backed_->rank.uid != from &&
-      (backed_->voted || Better(backed_->rank, ask.rank))) {
+      (backed_->voted || goes_first(backed_->config, backed_->rank))) {
     return Deny::kBackedBetter;
   }
   return Deny::kNone;
@@ -138,10 +146,18 @@ void Election::OnPreVote(Instant now, const Uid& from, const PreVote& ask, Outbo
     }
     Rank rank = ask.rank;
     rank.uid = from;
-    backed_ = Backed{std::move(rank), now + settings_.timers.defer, false};
+    backed_ = Backed{ask.config, std::move(rank), now + settings_.timers.defer, false};
     hold_until_ = std::max(hold_until_, now + settings_.timers.defer);
   }
   Send(from, PreVoteReply{ask.next_term, reason == Deny::kNone, reason}, out);
+  PassOnConfig(from, ask.config, out);
+}
+
+// A newer config may be held by those only who cannot campaign: a witness, a node that cannot serve.
+void Election::PassOnConfig(const Uid& to, const ConfigId& theirs, Outbox& out) {
+  if (theirs < durable_.config.id && durable_.config.id == state_.config.id) {
+    Send(to, ConfigPush{durable_.config}, out);
+  }
 }
 
 void Election::OnPreVoteReply(Instant now, const Uid& from, Term term, const PreVoteReply& reply, Outbox& out) {
@@ -183,6 +199,7 @@ void Election::OnVote(Instant now, const Uid& from, Term term, const Vote& ask, 
   const Deny reason = JudgeVote(now, from, term, ask);
   if (reason != Deny::kNone) {
     Send(from, VoteReply{.asked = term, .granted = false, .reason = reason, .promise_remaining = {}}, out);
+    PassOnConfig(from, ask.config, out);
     return;
   }
   if (term > state_.term) {
@@ -195,12 +212,12 @@ void Election::OnVote(Instant now, const Uid& from, Term term, const Vote& ask, 
   if (state_.voted_for != from) {
     state_.voted_for = from;
     dirty_ = true;
-    backed_ = Backed{Rank{.uid = from}, now + settings_.timers.defer, true};
+    backed_ = Backed{ask.config, Rank{.uid = from}, now + settings_.timers.defer, true};
     hold_until_ = std::max(hold_until_, now + settings_.timers.defer);
   }
   const bool on_disk = durable_.term == term && durable_.voted_for == from;
   pending_.push_back({.step = Step::kVoteReply, .version = on_disk ? durable_version_ : 0, .term = term, .to = from,
-                      .since = now});
+                      .since = now, .config = state_.config.id});
 }
 
 void Election::OnVoteReply(Instant now, const Uid& from, Term term, const VoteReply& reply, Outbox& out) {

@@ -56,7 +56,8 @@ void Election::Run(Instant now, const Pending& pending, Outbox& out) {
       }
       return;
     case Step::kVoteReply:
-      if (in_time && state_.voted_for == pending.to) {
+      // With a newer config by now it would be refused: as if this reply had been lost.
+      if (in_time && state_.voted_for == pending.to && state_.config.id == pending.config) {
         hold_until_ = std::max(hold_until_, now + settings_.timers.defer);
         const Duration owed = promise_.until > now ? promise_.until - now : Duration();
         Send(pending.to,

@@ -45,7 +45,7 @@ void Election::Receive(Instant now, const Uid& from, const Message& message, Out
   } else if (const auto* transfer = std::get_if<TransferNow>(&message.body)) {
     OnTransferNow(now, from, term, *transfer);
   } else if (const auto* push = std::get_if<ConfigPush>(&message.body)) {
-    OnConfigPush(now, from, term, *push, out);
+    OnConfigPush(now, from, *push, out);
   } else if (const auto* config_ack = std::get_if<ConfigAck>(&message.body)) {
     OnConfigAck(from, term, *config_ack);
   } else {

@@ -118,8 +118,10 @@ class Election {
     Term term = 0;
     Uid to;
     Instant since;
+    ConfigId config;                       // kVoteReply: by which the vote was given
   };
   struct Backed {
+    ConfigId config;
     Rank rank;
     Instant until;
     bool voted = false;                    // more than backed: nobody else
@@ -153,7 +155,7 @@ class Election {
   // follow.cc
   void OnRenew(Instant now, const Uid& from, Term term, const Renew& renew, Outbox& out);
   void OnRelease(Instant now, const Uid& from, Term term, const LeaseRelease& release);
-  void OnConfigPush(Instant now, const Uid& from, Term term, const ConfigPush& push, Outbox& out);
+  void OnConfigPush(Instant now, const Uid& from, const ConfigPush& push, Outbox& out);
   void OnTermNotice(Instant now, const Uid& from, Term term, Outbox& out);
   void ClearPromise(Term released);
   void MergePromise(Instant until, Term term);
@@ -166,6 +168,7 @@ class Election {
   void CountVotes(Instant now, Outbox& out);
   Deny JudgePreVote(Instant now, const Uid& from, const PreVote& ask) const;
   Deny JudgeVote(Instant now, const Uid& from, Term term, const Vote& ask) const;
+  void PassOnConfig(const Uid& to, const ConfigId& theirs, Outbox& out);
   void OnPreVote(Instant now, const Uid& from, const PreVote& ask, Outbox& out);
   void OnPreVoteReply(Instant now, const Uid& from, Term term, const PreVoteReply& reply, Outbox& out);
   void OnVote(Instant now, const Uid& from, Term term, const Vote& ask, Outbox& out);

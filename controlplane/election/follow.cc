@@ -47,7 +47,7 @@ void Election::OnRenew(Instant now, const Uid& from, Term term, const Renew& ren
   // Waits only while the term itself is not on disk: renewing writes nothing.
   std::erase_if(pending_, [](const Pending& p) { return p.step == Step::kAck; });
   pending_.push_back({.step = Step::kAck, .version = durable_.term == term ? durable_version_ : 0, .term = term,
-                      .to = from, .since = now});
+                      .to = from, .since = now, .config = {}});
 }
 
 void Election::OnRelease(Instant now, const Uid& from, Term term, const LeaseRelease& release) {
@@ -63,16 +63,8 @@ void Election::OnRelease(Instant now, const Uid& from, Term term, const LeaseRel
   campaign_at_ = now + head_start + CampaignDelay();
 }
 
-void Election::OnConfigPush(Instant now, const Uid& from, Term term, const ConfigPush& push, Outbox& out) {
-  if (term < state_.term) {
-    if (durable_.term > term) {
-      Send(from, TermNotice{}, out);
-    }
-    return;
-  }
-  if (term > state_.term) {
-    AdoptTerm(now, term, out);
-  }
+// From the leader, or from anyone who holds a newer one and was asked for a vote: terms do not matter here.
+void Election::OnConfigPush(Instant now, const Uid& from, const ConfigPush& push, Outbox& out) {
   if (push.config.id < state_.config.id || role_ == Role::kLeader || role_ == Role::kDraining ||
       push.config.slots.size() > kSlotsMax) {
     return;
@@ -88,7 +80,8 @@ void Election::OnConfigPush(Instant now, const Uid& from, Term term, const Confi
     }
     Emit(out, Event::Kind::kConfig);
   }
-  pending_.push_back({.step = Step::kConfigAck, .version = 0, .term = term, .to = from, .since = now});
+  pending_.push_back({.step = Step::kConfigAck, .version = 0, .term = state_.term, .to = from, .since = now,
+                      .config = {}});
 }
 
 void Election::OnTermNotice(Instant now, const Uid& from, Term term, Outbox& out) {

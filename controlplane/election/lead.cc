@@ -115,8 +115,10 @@ void Election::UpdateGate(Instant now, Outbox& out) {
 }
 
 void Election::ZeroGate(Instant now, Outbox& out) {
-  if (deadline_ > now) {
-    MergePromise(deadline_, state_.term);
+  // As long as any other voter's promise would be: a request checked under the deadline is written a little after it.
+  const Instant owed = deadline_ + (settings_.timers.promise - LeaseOf(settings_.timers.promise));
+  if (deadline_ != Instant() && owed > now) {
+    MergePromise(owed, state_.term);
   }
   deadline_ = Instant();
   was_active_ = false;
@@ -131,11 +133,14 @@ void Election::TickLeader(Instant now, Outbox& out) {
     StandDown(now, "no majority of the voters answers", out);
     return;
   }
+  TickVoters(now, out);
+  if (role_ != Role::kLeader) {
+    return;  // handed over: not one Renew more
+  }
   if (now - renewed_at_ >= settings_.timers.renew) {
     SendRenews(now, out);
   }
   UpdateGate(now, out);
-  TickVoters(now, out);
 }
 
 // Without a release: what was promised runs out.

@@ -27,7 +27,8 @@ struct Slot {
   bool operator==(const Slot&) const = default;
 };
 
-// Total order over all configs ever made: a leader stamps them with its own term.
+// Total order over all configs ever made: a leader stamps them with its own term. Whoever holds an older one takes a
+// newer one from anybody, unless it leads.
 struct ConfigId {
   Term term = 0;
   uint64_t version = 0;

@@ -90,6 +90,17 @@ TEST_CASE("who backed a pre-candidate refuses a worse one and keeps still for de
   CHECK(bench.core("e").role() == Role::kFollower);
 }
 
+TEST_CASE("a pre-candidate with an older config yields to one with a newer, whatever their ranks") {
+  Bench bench({"a", "b", "c"});
+  bench.dead = {"b", "c"};
+  REQUIRE(bench.RunUntil([&] { return bench.core("a").role() == Role::kPreCandidate; }));
+  bench.Inject("a", "c", 0, PreVote{1, {0, 1}, Rank{.uid = "c"}});
+  CHECK(bench.Sent<PreVoteReply>("a").back().second.second.reason == Deny::kBackedBetter);
+  bench.Inject("a", "c", 0, PreVote{1, {0, 2}, Rank{.uid = "c"}});
+  CHECK(bench.Sent<PreVoteReply>("a").back().second.second.granted);
+  CHECK(bench.core("a").role() == Role::kFollower);
+}
+
 TEST_CASE("an older config gets neither a vote nor raises the term") {
   Bench bench({"a", "b", "c"});
   REQUIRE(bench.RunUntilActive("a"));
@@ -99,6 +110,19 @@ TEST_CASE("an older config gets neither a vote nor raises the term") {
   bench.Inject("b", "c", 7, Vote{{0, 1}, 0});
   CHECK(bench.Sent<VoteReply>("b").at(0).second.second.reason == Deny::kStaleConfig);
   CHECK(bench.core("b").term() == 1);
+}
+
+TEST_CASE("whoever holds a newer config hands it to a candidate with an older one") {
+  Bench bench({});
+  const Config old = FoundingConfig({{"a", "a"}, {"b", "b"}, {"w", "w"}});
+  Config stamped = old;
+  stamped.id = {3, 2};
+  bench.Add("a", Settings{.uid = "a", .node_id = "a"}, Durable{2, {}, old});
+  bench.Add("w", Settings{.uid = "w", .node_id = "w", .kind = Kind::kWitness}, Durable{3, "b", stamped},
+            DataPlane::kGone);
+  bench.Introduce();
+  REQUIRE(bench.RunUntilActive("a"));  // only the witness held the newer one, and b is gone for good
+  CHECK(bench.core("a").config().id > stamped.id);
 }
 
 TEST_CASE("one vote a term") {
