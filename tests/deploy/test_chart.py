@@ -94,7 +94,8 @@ def test_an_upgrade_touches_nothing_immutable(name):
             assert doc["type"] == same[0]["type"]
 
 
-def test_a_chart_version_changes_nothing_immutable():
+def test_a_chart_version_rolls_no_pod_and_changes_nothing_immutable():
+    assert "helm.sh/chart" not in yaml.safe_dump(pod(render("default")))
     text = yaml.safe_dump({f: one(render("default"), "StatefulSet")["spec"][f] for f in IMMUTABLE})
     assert "helm.sh/chart" not in text and "version" not in text.replace("apiVersion", "")
 
@@ -270,6 +271,11 @@ def test_values_that_contradict_each_other_are_refused_with_what_to_do(values, w
 def test_an_old_cluster_is_told_about_the_container_mode():
     assert "set controlPlane.mode=container" in refusal({}, kube="1.28.5")
     assert "kubeVersion" in refusal({}, kube="1.26.0")
+
+
+def test_a_release_whose_name_no_service_may_have_is_refused():
+    r = chart.helm("template", "1gw", CHART, "--kube-version", chart.KUBE)
+    assert r.returncode != 0 and "set fullnameOverride" in r.stderr
 
 
 @PER_FILE

@@ -1,6 +1,9 @@
 {{/* What the schema cannot say: rules over several values. Each failure names the values and what to do. */}}
 {{- define "aurora.validate" -}}
 {{- $v := .Values -}}
+{{- if not (regexMatch "^[a-z]" (include "aurora.fullname" .)) -}}
+{{- fail (printf "the name %s does not begin with a letter, as the name of a Service must: set fullnameOverride" (include "aurora.fullname" .)) -}}
+{{- end -}}
 {{- if and (not $v.cluster.enabled) (gt (int $v.replicaCount) 1) -}}
 {{- fail (printf "replicaCount is %d but cluster.enabled is false: nodes would not share policy. Set cluster.enabled=true or replicaCount=1" (int $v.replicaCount)) -}}
 {{- end -}}
