@@ -101,7 +101,7 @@ def test_a_chart_version_rolls_no_pod_and_changes_nothing_immutable():
 
 
 def test_replicas_alone_do_not_roll_the_pods_of_a_cluster():
-    assert pod(render({"replicaCount": 3})) == pod(render({"replicaCount": 7}))
+    assert pod(render({**THREE, "replicaCount": 3})) == pod(render({**THREE, "replicaCount": 7}))
 
 
 @PER_FILE
@@ -124,14 +124,14 @@ def test_every_failover_mode_on_offer_is_one_the_processes_take(tmp_path):
     modes = json.load(open(f"{CHART}/values.schema.json"))["properties"]["cluster"]["properties"]["failoverMode"]["enum"]
     assert modes
     for mode in modes:
-        docs = render({"cluster": {"failoverMode": mode}})
+        docs = render({**THREE, "cluster": {"tls": {"enabled": False}, "failoverMode": mode}})
         p = Pod(docs, str(tmp_path / mode))
         for c in containers(docs).values():
             assert p.run(c, "--check-config").returncode == 0
 
 
 def test_node_ids_differ_and_seeds_name_this_release(tmp_path):
-    docs = render("default")
+    docs = render("three")
     c = containers(docs)["control-plane"]
     envs = [Pod(docs, str(tmp_path / str(k)), k).environment(c) for k in range(3)]
     assert [e["CLUSTER_NODE_ID"] for e in envs] == ["gw-aurora-0", "gw-aurora-1", "gw-aurora-2"]
@@ -141,9 +141,14 @@ def test_node_ids_differ_and_seeds_name_this_release(tmp_path):
     assert headless["spec"]["clusterIP"] == "None" and headless["spec"]["publishNotReadyAddresses"] is True
     name = f"{headless['metadata']['name']}.ai.svc"
     assert envs[0]["CLUSTER_SEED_NODES"] == f"gw-aurora-0.{name}:7946,{name}:7946"
-    expected = lambda values: Pod(render(values), str(tmp_path / "x")).environment(containers(render(values))["control-plane"])["CLUSTER_BOOTSTRAP_EXPECT"]
-    assert [expected({"replicaCount": n}) for n in (1, 2, 3, 9)] == ["0", "2", "3", "3"]
-    assert expected({"cluster": {"bootstrapExpect": 5}}) == "5"
+
+
+def test_who_founds_follows_the_replicas_up_to_three(tmp_path):
+    def expected(**values):
+        docs = render({**THREE, **values})
+        return Pod(docs, str(tmp_path / "pod")).environment(containers(docs)["control-plane"])["CLUSTER_BOOTSTRAP_EXPECT"]
+    assert [expected(replicaCount=n) for n in (1, 2, 3, 9)] == ["0", "2", "3", "3"]
+    assert expected(cluster={"tls": {"enabled": False}, "bootstrapExpect": 5}) == "5"
 
 
 @PER_FILE
