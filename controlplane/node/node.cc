@@ -403,6 +403,7 @@ void Node::Impl::OnSignal(int signum) {
   draining_ = true;
   log::Info("draining", {{"signal", signum}});
   propagation_->Stop();
+  backups_->Stop();  // the faces wait for their answers
   drain_limit_.Start(kDrainMax);
   rest_->Drain([this] { FaceDrained(); });
   if (cluster_ != nullptr) {

@@ -30,12 +30,16 @@ BackupThread::BackupThread(Store* store, std::string aurora_path, std::function<
 }
 
 BackupThread::~BackupThread() {
+  Stop();
+  thread_.join();
+}
+
+void BackupThread::Stop() {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     stop_ = true;
   }
   changed_.notify_all();
-  thread_.join();
 }
 
 void BackupThread::Push(Job job) {

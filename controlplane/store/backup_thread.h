@@ -59,6 +59,8 @@ class BackupThread {
   void Create(std::string to, InfoCallback done);
   void Verify(std::string path, InfoCallback done);
   void Restore(RestoreRequest request, RestoreCallback done);
+  // What runs ends at its next step, what waits or comes later is refused: Cancelled. Does not wait for it.
+  void Stop();
   BackupStats stats() const;
 
  private:

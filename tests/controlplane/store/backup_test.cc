@@ -189,6 +189,44 @@ TEST_CASE("a backup that this node made before it had a cluster is its own, and 
   CHECK(audit->front().at_ms > 0);
 }
 
+TEST_CASE("a restore that is told to stop ends within a page, says so, and is gone on with by the next") {
+  const TempDir dir;
+  const TempDir fresh;
+  constexpr int kRows = 5'000;
+  {
+    Store store(Options(dir, 7));
+    for (int i = 0; i < kRows; ++i) {
+      store.Submit(Put("k" + std::to_string(i), "v"), [](absl::StatusOr<WriteResult>) {});
+    }
+    REQUIRE(Submit(store, Put("last", "1")).ok());
+    BackupThread backups(&store, dir.Path("aurora.db"), Now);
+    REQUIRE(Create(backups, dir.Path("b")).ok());
+  }
+  std::atomic<BackupThread*> running{nullptr};
+  StoreOptions options = Options(fresh, 8);
+  options.on_head = [&](uint64_t) {
+    if (BackupThread* backups = running.load(); backups != nullptr) {
+      backups->Stop();  // the first page is in
+    }
+  };
+  Store store(std::move(options));
+  REQUIRE(store.WaitOpened().state == State::kOpen);
+  {
+    BackupThread backups(&store, fresh.Path("aurora.db"), Now);
+    running = &backups;
+    CHECK(absl::IsCancelled(Restore(backups, dir.Path("b")).status()));
+    CHECK(absl::IsCancelled(Create(backups, fresh.Path("c")).status()));
+    running = nullptr;
+  }
+  const uint64_t head = store.head().seq;
+  CHECK(head > 0);
+  CHECK(head < kRows);
+  BackupThread backups(&store, fresh.Path("aurora.db"), Now);
+  const auto rest = Restore(backups, dir.Path("b"));
+  REQUIRE(rest.ok());
+  CHECK(rest->changed == kRows + 1 - head);
+}
+
 TEST_CASE("a folder of backups lists what is of use and what is not, and loses what a crash left half made") {
   const TempDir dir;
   const std::string folder = dir.Path("backups");
