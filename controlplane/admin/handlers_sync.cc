@@ -1,7 +1,13 @@
+#include <memory>
 #include <string>
+#include <vector>
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
 
 #include "controlplane/admin/cluster_api.h"
 #include "controlplane/admin/handlers_impl.h"
+#include "shared/protojson/protojson.h"
 
 namespace aurora::admin {
 namespace {
@@ -13,7 +19,46 @@ store::RowRef RefOf(const std::string& token) {
                                     : store::RowRef{token.substr(0, slash), token.substr(slash + 1)};
 }
 
-void AddConflict(const store::Entry& entry, v1::ListSyncConflictsResponse* out) {
+constexpr size_t kPageBytesMax = 1 << 20;  // of values; a page holds one conflict at least
+
+// Bytes in a spec are hashes of secrets and sealed secrets.
+void DropBytes(google::protobuf::Message* message) {
+  using google::protobuf::FieldDescriptor;
+  const google::protobuf::Reflection& reflection = *message->GetReflection();
+  std::vector<const FieldDescriptor*> fields;
+  reflection.ListFields(*message, &fields);
+  for (const FieldDescriptor* field : fields) {
+    if (field->type() == FieldDescriptor::TYPE_BYTES) {
+      reflection.ClearField(message, field);
+    } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && field->is_repeated()) {
+      for (int i = 0; i < reflection.FieldSize(*message, field); ++i) {
+        DropBytes(reflection.MutableRepeatedMessage(message, field, i));
+      }
+    } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+      DropBytes(reflection.MutableMessage(message, field));
+    }
+  }
+}
+
+// What was written, as JSON; "" when this version cannot read it.
+std::string ValueJson(const std::string& kind, const std::string& spec) {
+  const google::protobuf::Descriptor* type =
+      google::protobuf::DescriptorPool::generated_pool()->FindMessageTypeByName("aurora.v1." + kind + "Spec");
+  if (type == nullptr) {
+    return "";
+  }
+  const std::unique_ptr<google::protobuf::Message> message(
+      google::protobuf::MessageFactory::generated_factory()->GetPrototype(type)->New());
+  if (!message->ParseFromString(spec)) {
+    return "";
+  }
+  DropBytes(message.get());
+  return protojson::ToJsonText(*message);
+}
+
+// Answers the bytes of its values.
+size_t AddConflict(const store::Entry& entry, v1::ListSyncConflictsResponse* out) {
+  size_t bytes = 0;
   v1::SyncConflict* conflict = out->add_conflicts();
   conflict->set_kind(entry.kind);
   conflict->set_id(entry.id);
@@ -24,7 +69,12 @@ void AddConflict(const store::Entry& entry, v1::ListSyncConflictsResponse* out) 
     SetMillis(static_cast<int64_t>(sibling.hlc.unix_ms), value->mutable_at());
     value->set_deleted(sibling.deleted);
     value->set_newest(&sibling == newest);
+    if (!sibling.deleted) {
+      value->set_value(ValueJson(entry.kind, sibling.spec));
+      bytes += value->value().size();
+    }
   }
+  return bytes;
 }
 
 }  // namespace
@@ -48,11 +98,12 @@ void Handlers::Handle(const Caller&, const v1::ListSyncConflictsRequest& r,
       *deps_.store, std::move(reply),
       [page = *page](store::Reader& reader, v1::ListSyncConflictsResponse* out) -> absl::Status {
         AURORA_ASSIGN_OR_RETURN(const auto entries, reader.Conflicts(RefOf(page.after), page.size + 1));
-        for (size_t i = 0; i < entries.size() && i < page.size; ++i) {
-          AddConflict(entries[i], out);
+        size_t shown = 0;
+        for (size_t bytes = 0; shown < entries.size() && shown < page.size && bytes < kPageBytesMax; ++shown) {
+          bytes += AddConflict(entries[shown], out);
         }
-        if (entries.size() > page.size) {
-          const store::Entry& last = entries[page.size - 1];
+        if (shown < entries.size()) {
+          const store::Entry& last = entries[shown - 1];
           out->set_next_page_token(last.kind + "/" + last.id);
         }
         return absl::OkStatus();

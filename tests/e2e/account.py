@@ -1,9 +1,10 @@
 """Accounts for acknowledged policy writes: what each had seen, what became of it. See Account."""
-import datetime, json, sqlite3, time
+import datetime, json, re, sqlite3, time
 
 from node import until
 from syncpeer import sync_pb2
 
+TOKEN = re.compile(r"x\d+x\d+x")  # what sync_soak.py puts into a value, each once
 SLACK_MS = 3  # SQLite's clock counts whole milliseconds, and rounds
 
 
@@ -73,7 +74,7 @@ class Account:
        has a version with the value, and the next version has a new value of that node's own instead.
     5. A disable that is undone in the end was undone by a node that had it before its eyes, when an enable was asked for there.
     6. No dot ever stood for two values.
-    7. `sync conflicts` lists, on every node, exactly the rows with several values, and each of the values (who, when, deleted).
+    7. `sync conflicts` lists, on every node, exactly the rows with several values, and each of the values (who, when, deleted, what).
     8. Every node's data plane accepts exactly the keys that are neither ended nor disabled in the final rows; the admin API agrees.
     """
 
@@ -209,12 +210,15 @@ class Account:
                             self.breach(f"rule 6: {dot} is {meaning[dot]} and {(key, value)}")
 
     def conflicts_listed(self):
-        wanted = {key: sorted((origin[0].decode(), at, deleted) for (origin, _), (_, deleted, at) in v.values.items())
+        def tokens(text):
+            return tuple(sorted(set(TOKEN.findall(text))))
+        wanted = {key: sorted((origin[0].decode(), at, deleted, tokens(spec.decode("latin-1"))) for (origin, _), (spec, deleted, at) in v.values.items())
                   for key, v in self.final.items() if len(v.values) > 1}
         self.conflicts = len(wanted)
         for node in self.cluster.nodes:
             said = json.loads(node.ctl("sync", "conflicts").stdout)["conflicts"]
-            listed = {(c["kind"], c["id"]): sorted((v["node_uid"], millis(v["at"]), v["deleted"]) for v in c["values"]) for c in said}
+            listed = {(c["kind"], c["id"]): sorted((v["node_uid"], millis(v["at"]), v["deleted"], tokens(json.dumps(v["value"])))
+                                                  for v in c["values"]) for c in said}
             if listed != wanted:
                 self.breach(f"rule 7: {node.host} lists {listed}, stored are {wanted}")
 

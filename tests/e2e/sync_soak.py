@@ -1,11 +1,11 @@
-"""Writes policy on three nodes at once while their processes are killed, and then accounts for every write.
+"""Writes policy on three nodes at once while their processes are killed and frozen, and then accounts for every write.
 
-build/e2e-venv/bin/python tests/e2e/sync_soak.py [--writes 10000] [--kills 60] [--seed N] [--csv FILE]   (tests/e2e/run makes the venv)
+build/e2e-venv/bin/python tests/e2e/sync_soak.py [--writes 10000] [--faults 80] [--seed N] [--csv FILE]   (tests/e2e/run makes the venv)
 
 A trigger that this script puts into each node's database journals every version of a row, in the transaction that stores it. So it
 is known which values a write had seen, and the rules need no guess (`Account`). Exit 1 when one is broken; each breach is printed.
 """
-import argparse, json, os, random, sys, threading, time
+import argparse, random, signal, sys, threading, time
 
 from account import Account, install_journal
 from cluster import Cluster
@@ -27,10 +27,10 @@ class Write:
 
 
 class Soak:
-    def __init__(self, cluster, writes, kills, seed):
-        self.cluster, self.wanted, self.kills, self.seed = cluster, writes, kills, seed
+    def __init__(self, cluster, writes, rounds, seed):
+        self.cluster, self.wanted, self.rounds, self.seed = cluster, writes, rounds, seed
         self.log, self.lock, self.stop = [], threading.Lock(), threading.Event()
-        self.keys, self.acked, self.downs, self.breaches = {}, 0, [], []  # keys: id -> secret
+        self.keys, self.acked, self.faults, self.breaches = {}, 0, [], []  # keys: id -> secret
 
     def body(self, action, token, rng):
         if action == "put-aliases":
@@ -98,22 +98,23 @@ class Soak:
             if ok and "wait=all" in path and answer.json()["propagation"]["enforced"] == 3:
                 self.refused_everywhere(write.row)
 
-    def kill(self, rng):
-        """Kills one process or several, and starts them again; (node, name, seconds down, until ready)."""
+    def fault(self, rng):
+        """Kills one process or several and starts them again, or freezes them for a while."""
         names = rng.choice([["controlplane"], ["controlplane"], ["dataplane"], ["controlplane", "dataplane"]])
-        victims = rng.sample(range(3), rng.choice([1, 1, 1, 2]))
-        for name in names:
-            for k in victims:
-                self.cluster.nodes[k].kill(name)
-        down = rng.random()
+        victims = [(k, name) for k in rng.sample(range(3), rng.choice([1, 1, 1, 2])) for name in names]
+        frozen, down = rng.random() < .2, rng.random()
+        for k, name in victims:
+            node = self.cluster.nodes[k]
+            node.children[name].send_signal(signal.SIGSTOP) if frozen else node.kill(name)
         self.stop.wait(down)
         began = time.monotonic()
-        for name in names:
-            for k in victims:
-                self.cluster.nodes[k].spawn(name)
-        for k in victims:
+        for k, name in victims:
+            node = self.cluster.nodes[k]
+            node.children[name].send_signal(signal.SIGCONT) if frozen else node.spawn(name)
+        for k in sorted({k for k, _ in victims}):
             self.cluster.nodes[k].wait_ready(60)
-        self.downs += [(f"n{k + 1}", "+".join(names), down, time.monotonic() - began) for k in victims]
+        what = " ".join(f"n{k + 1}.{name}" for k, name in victims)
+        self.faults.append(("freeze" if frozen else "kill", what, down, time.monotonic() - began))
 
     def run(self):
         rng = random.Random(f"{self.seed}/kills")
@@ -122,12 +123,12 @@ class Soak:
         for thread in threads:
             thread.start()
         try:
-            for n in range(self.kills + 1):
-                until(lambda: self.acked >= self.wanted * (n + 1) / (self.kills + 1), f"{n + 1} of {self.kills + 1} shares of the writes", 300)
-                if n < self.kills:
-                    self.kill(rng)
+            for n in range(self.rounds + 1):
+                until(lambda: self.acked >= self.wanted * (n + 1) / (self.rounds + 1), f"{n + 1} of {self.rounds + 1} shares of the writes", 300)
+                if n < self.rounds:
+                    self.fault(rng)
                     if n % 10 == 9:
-                        print(f"{n + 1} kills, {self.acked} writes acknowledged, {time.monotonic() - began:.0f} s", flush=True)
+                        print(f"{n + 1} faults, {self.acked} writes acknowledged, {time.monotonic() - began:.0f} s", flush=True)
         finally:
             self.stop.set()
             for thread in threads:
@@ -143,15 +144,16 @@ class Soak:
         return out
 
 
-def soak(cluster, writes, kills, seed):
+def soak(cluster, writes, rounds, seed):
     """The soak and its account: (Soak, Account, breaches)."""
     for node in cluster.nodes:
         install_journal(node)
-    run = Soak(cluster, writes, kills, seed)
+    run = Soak(cluster, writes, rounds, seed)
     run.run()
     account = Account(cluster, run.log, run.keys)
     breaches = run.breaches + account.check()
-    print(f"seed {seed}: {run.acked} of {len(run.log)} writes acknowledged in {run.seconds:.1f} s, {len(run.downs)} processes or pairs killed; equal on "
+    print(f"seed {seed}: {run.acked} of {len(run.log)} writes acknowledged in {run.seconds:.1f} s, {sum(f[0] == 'kill' for f in run.faults)} rounds of kills, "
+          f"{sum(f[0] == 'freeze' for f in run.faults)} of freezes; equal on "
           f"all nodes {account.converged_s:.2f} s after the last write; {account.rows} rows, {account.versions} versions, {account.conflicts} conflicts "
           f"listed, {account.superseded} values replaced by a write that saw them, {account.requests} requests with keys; {len(breaches)} breaches", flush=True)
     return run, account, breaches
@@ -162,19 +164,19 @@ def measures(run, account, breaches):
     yield from (("rows", account.rows), ("versions", account.versions), ("conflicts", account.conflicts), ("superseded", account.superseded))
     yield from (("requests_with_keys", account.requests), ("breaches", len(breaches)))
     yield from ((f"{action} {became}", n) for (action, became), n in sorted(run.counts().items()))
-    yield from ((f"kill {n} {node} {name} down {down:.3f} s ready_s", f"{ready:.3f}") for n, (node, name, down, ready) in enumerate(run.downs, 1))
+    yield from ((f"{n} {fault} {what} for {down:.3f} s: then ready_s", f"{ready:.3f}") for n, (fault, what, down, ready) in enumerate(run.faults, 1))
 
 
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--writes", type=int, default=10_000)
-    arguments.add_argument("--kills", type=int, default=60)
+    arguments.add_argument("--faults", type=int, default=80)
     arguments.add_argument("--seed", type=int, default=int(time.time()))
     arguments.add_argument("--csv")
     options = arguments.parse_args()
     cluster = Cluster()
     try:
-        run, account, breaches = soak(cluster.start(), options.writes, options.kills, options.seed)
+        run, account, breaches = soak(cluster.start(), options.writes, options.faults, options.seed)
     finally:
         cluster.stop()
     for breach in breaches[:50]:

@@ -91,7 +91,7 @@ def test_two_nodes_that_cannot_talk_write_the_same_row_and_both_values_are_shown
     for node in own.nodes:
         found = until(lambda: conflicts(node), "the conflict is listed", 60)
         assert [(c["kind"], c["id"], len(c["values"])) for c in found] == [("Alias", "both", 2)]
-        assert sum(v["newest"] for v in found[0]["values"]) == 1
+        assert sorted((v["value"]["targets"][0]["model"], v["newest"]) for v in found[0]["values"]) == [("demo/one", True), ("demo/two", False)]
     targets = {json.dumps(own.rest(n, "GET", "aliases/both").json()["targets"]) for n in own.nodes}
     assert len(targets) == 1 and "demo/one" in targets.pop(), "the later one is in force everywhere"
     made = own.rest(n3, "PUT", "aliases/both?wait=all&timeout_ms=20000", {"targets": [{"model": "demo/three", "weight": 1}]})

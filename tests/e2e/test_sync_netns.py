@@ -81,4 +81,5 @@ def test_what_both_sides_of_a_partition_wrote_is_one_policy_when_it_heals(parted
     for node in nodes:
         listed = json.loads(node.ctl("sync", "conflicts").stdout)["conflicts"]
         assert [(c["kind"], c["id"], len(c["values"])) for c in listed] == [("Alias", "both", 2)]
+        assert {v["value"]["targets"][0]["model"] for v in listed[0]["values"]} == {"demo/left", "demo/right"}
         assert cluster.rest(node, "GET", "aliases/both").json()["targets"][0]["model"] == "demo/right", "the later one is in force"

@@ -44,6 +44,12 @@ const std::vector<Column> kSyncColumns = {{"NODE", "node_id"},
                                           {"ENFORCED", "enforced", true},
                                           {"UID", "node_uid", true}};
 
+// A line for each value.
+const std::vector<Column> kConflictColumns = {{"KIND", "kind"},       {"ID", "id"},
+                                              {"NEWEST", "newest"},   {"AT", "at"},
+                                              {"DELETED", "deleted"}, {"VALUE", "text"},
+                                              {"WRITTEN-BY", "node_uid", true}};
+
 template <class Response>
 int PrintKey(Session& session, const grpc::Status& status, const Response& response) {
   if (!status.ok()) {
@@ -81,14 +87,33 @@ int SyncPeers(Session& session) {
 }
 
 int SyncConflicts(Session& session) {
+  auto conflicts = Json::array();
+  auto lines = Json::array();
   v1::ListSyncConflictsRequest request;
   request.set_page_size(1000);
-  v1::ListSyncConflictsResponse response;
-  if (const grpc::Status status = session.Call(&Stub::ListSyncConflicts, request, &response); !status.ok()) {
-    return session.Fail(status);
-  }
-  const Json body = protojson::ToJson(response);
-  Print(session.out, session.format, body, body["conflicts"], {{"KIND", "kind"}, {"ID", "id"}, {"VALUES", "values"}});
+  v1::ListSyncConflictsResponse page;
+  do {
+    page.Clear();
+    if (const grpc::Status status = session.Call(&Stub::ListSyncConflicts, request, &page); !status.ok()) {
+      return session.Fail(status);
+    }
+    for (const v1::SyncConflict& conflict : page.conflicts()) {
+      Json& row = conflicts.emplace_back(protojson::ToJson(conflict));
+      for (Json& value : row["values"]) {
+        const Json text = value["value"];
+        value["value"] = Json::parse(text.get<std::string>(), nullptr, false);
+        if (value["value"].is_discarded()) {
+          value["value"] = nullptr;
+        }
+        Json& line = lines.emplace_back(value);
+        line["kind"] = conflict.kind();
+        line["id"] = conflict.id();
+        line["text"] = text;
+      }
+    }
+    request.set_page_token(page.next_page_token());
+  } while (!page.next_page_token().empty());
+  Print(session.out, session.format, {{"conflicts", conflicts}}, lines, kConflictColumns);
   return kOk;
 }
 
