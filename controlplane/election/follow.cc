@@ -63,13 +63,18 @@ void Election::OnRelease(Instant now, const Uid& from, Term term, const LeaseRel
   campaign_at_ = now + head_start + CampaignDelay();
 }
 
-// From the leader, or from anyone who holds a newer one and was asked for a vote: terms do not matter here.
+// From the leader, or from anyone who holds a newer one and was asked for a vote; the sender's term does not matter.
+// But who takes a config is of its term from then on: else it could win that very term a second time, with a quorum
+// that did not exist when it was won first.
 void Election::OnConfigPush(Instant now, const Uid& from, const ConfigPush& push, Outbox& out) {
   if (push.config.id < state_.config.id || role_ == Role::kLeader || role_ == Role::kDraining ||
       push.config.slots.size() > kSlotsMax) {
     return;
   }
   if (push.config.id > state_.config.id) {
+    if (push.config.id.term > state_.term) {
+      AdoptTerm(now, push.config.id.term, out);
+    }
     if (role_ != Role::kFollower) {
       GiveUp(now);  // its votes were counted by another config
     }

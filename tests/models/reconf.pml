@@ -21,11 +21,12 @@
      R5 a candidate counts votes, a leader counts acks, only of members of its OWN newest config; it takes the new
         config when it proposes it; a candidate that takes a newer config gives its campaign up.
      R6 (RELAY) anyone who holds a newer config may pass it on to anyone who does not lead: a witness cannot
-        campaign, and a config that only it holds would else stand in everyone's way.
+        campaign, and a config that only it holds would else stand in everyone's way. Who takes a config is of its term from
+        then on: else it could win that very term a second time, with a quorum that did not exist when it was won.
    Mutants: M_SWAP (C replaced by D in one step, N=4)  M_TWO (two changes at once)
             M_NOQUORUM (R2 without any quorum for the current config)
             M_NOSTAMP (R2 without own term)  M_NOSTAB (R3 without wait and barrier)
-            M_OLDCFG (R4)
+            M_OLDCFG (R4)  M_NORAISE (R6, with RELAY)
    Run: spin -a reconf.pml && gcc -O2 -DSAFETY -DCOLLAPSE -o pan pan.c && ./pan -m2000000
    Expected: 0 errors; mutants: assertion violated. */
 #ifndef N
@@ -162,6 +163,9 @@ active proctype P() {
 #ifdef RELAY
  /* a newer config passed on by anyone who holds it, to anyone who does not lead, whatever their terms */
  :: atomic { pick(j); pick(i); if :: i != j && up[j] && up[i] && role[i] != LEADER && NEWER(j, i) ->
+#ifndef M_NORAISE
+        seeterm(i, ct[j]);
+#endif
         if :: role[i] != FOLLOWER -> stepdown(i) :: else fi;
         ct[i] = ct[j]; cv[i] = cv[j]; cm[i] = cm[j]
       :: else fi; i = 0; j = 0 }

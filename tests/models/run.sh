@@ -17,7 +17,7 @@ row() { # quick|long model ok|bad flags...
   if [ $quick = 1 ] && [ "$pace" != quick ]; then return; fi
   if [ -n "$only" ] && [ "$only" != "$model" ]; then return; fi
   w=$(mktemp -d); cp "$here/$model.pml" "$w/"
-  ( cd "$w" && spin "$@" -a "$model.pml" >spin.log 2>&1 && gcc -O2 -w -DSAFETY -DCOLLAPSE -DMEMLIM=12000 -o pan pan.c &&
+  ( cd "$w" && spin "$@" -a "$model.pml" >spin.log 2>&1 && gcc -O1 -w -DSAFETY -DCOLLAPSE -DMEMLIM=12000 -o pan pan.c &&
     timeout -s INT "$LIMIT" ./pan -m3000000 >out.log 2>&1 )
   e=$(sed -n 's/.*errors: \([0-9]*\).*/\1/p' "$w/out.log" | head -1)
   st=$(awk '/states, stored/{print $1; exit}' "$w/out.log")
@@ -46,13 +46,15 @@ row quick profile bad -DRELOAD -DM_NOMAX
 row long release ok
 row long release ok -DBAR0EXACT -DCR=0
 row long release ok -DMAXT=2 -DS=2 -DCR=0
-for m in M_NOACK M_REOPEN M_ANYREL M_WAITREL M_BAR0ANY M_NOSELF M_CPZERO; do row quick release bad -D$m; done
-row quick release bad -DBAR0EXACT -DM_OLDPTERM
+for m in M_NOACK M_REOPEN; do row quick release bad -D$m; done
+for m in M_ANYREL M_WAITREL M_BAR0ANY M_NOSELF M_CPZERO; do row long release bad -D$m; done
+row long release bad -DBAR0EXACT -DM_OLDPTERM
 row long reconf ok -DINIT=1 -DK=2
 row long reconf ok -DINIT=1 -DK=2 -DCR=2
 row long reconf ok -DINIT=7 -DK=2
 row long reconf ok -DINIT=7 -DK=2 -DRELAY
 row long reconf ok -DINIT=1 -DK=2 -DRELAY
+row long reconf bad -DINIT=1 -DK=2 -DRELAY -DM_NORAISE
 row long reconf ok -DINIT=7 -DK=3
 row long reconf ok -DINIT=7 -DK=2 -DINSTPROM
 row long reconf ok -DN=4 -DINIT=7 -DK=2 -DMAXT=2 -DCR=0

@@ -130,6 +130,17 @@ TEST_CASE("a node that lost its disk gets its slot back under its new uid, out f
   CHECK(bench.Active() == "a");
 }
 
+TEST_CASE("who takes a config is of its term from then on") {
+  Bench bench({"a", "b", "c"});
+  bench.dead = {"a", "b"};
+  bench.Run(1501);
+  Config newer = bench.core("c").config();
+  newer.id = {7, 4};
+  bench.Inject("c", "a", 2, ConfigPush{newer});  // the sender's own term does not matter
+  CHECK(bench.core("c").config().id == newer.id);
+  CHECK(bench.core("c").term() == 7);
+}
+
 TEST_CASE("a leader stamps the config with its term, and changes it only when a quorum holds exactly that") {
   Bench bench({"a", "b", "c", "d", "e"}, 3);
   REQUIRE(bench.RunUntilActive("a"));

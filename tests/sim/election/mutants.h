@@ -32,6 +32,8 @@ enum class Mutant : uint8_t {
   kNoConfigQuorum,
   kNoStamp,
   kOldConfig,
+  kWordLost,
+  kNoPreVote,
 };
 
 struct MutantInfo {
@@ -63,6 +65,8 @@ inline const std::vector<MutantInfo>& Mutants() {
       {Mutant::kNoConfigQuorum, "a change while no quorum holds the config"},
       {Mutant::kNoStamp, "a change of a config of another term"},
       {Mutant::kOldConfig, "a candidate with an older config gets votes"},
+      {Mutant::kWordLost, "the word is not written and the node says active"},
+      {Mutant::kNoPreVote, "nobody is asked before a campaign, so nobody campaigns"},
   };
   return all;
 }

@@ -105,7 +105,8 @@ void World::Wake(Machine& m) {
 }
 
 void World::Carry(Machine& m, Outbox& out) {
-  if (out.gate && !(mutant_ == Mutant::kCloseIgnored && out.close)) {
+  const bool lost = (mutant_ == Mutant::kCloseIgnored && out.close) || mutant_ == Mutant::kWordLost;
+  if (out.gate && !lost) {
     const Instant old = m.word;
     const Term term = m.word_term;
     WriteWord(m, out.gate->until, out.gate->term);
@@ -236,6 +237,9 @@ void World::Post(Machine& m, Envelope envelope) {
 void World::Deliver(int from, const Uid& from_uid, const Uid& to, Message message) {
   Machine* m = ByUid(to);
   if (m == nullptr || !m->Up() || cut_.contains({from, m->index})) {
+    return;
+  }
+  if (mutant_ == Mutant::kNoPreVote && std::holds_alternative<election::PreVote>(message.body)) {
     return;
   }
   if (const auto* ack = std::get_if<election::RenewAck>(&message.body)) {
