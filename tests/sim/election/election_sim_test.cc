@@ -4,9 +4,15 @@
 namespace aurora::elecsim {
 namespace {
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr uint64_t kSeeds = 300;  // about six times slower
+#else
+constexpr uint64_t kSeeds = 2000;
+#endif
+
 TEST_CASE("no history of faults breaks an invariant of the election") {
   Tally total;
-  for (uint64_t seed = 1; seed <= 2000; ++seed) {
+  for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
     World world(seed, Mutant::kNone);
     INFO("replay: election-sim --seeds 1 --seed " << seed);
     const bool held = world.Run();
@@ -19,11 +25,11 @@ TEST_CASE("no history of faults breaks an invariant of the election") {
     total.lost_writes += t.lost_writes;
     total.stuck += t.stuck;
   }
-  CHECK(total.openings > 4000);  // the histories do reach what they are about
-  CHECK(total.releases > 1000);
-  CHECK(total.config_changes > 200);
-  CHECK(total.lost_writes > 5);
-  CHECK(total.stuck < 200);
+  CHECK(total.openings > 2 * kSeeds);  // the histories do reach what they are about
+  CHECK(total.releases > kSeeds / 2);
+  CHECK(total.config_changes > kSeeds / 10);
+  CHECK(total.lost_writes > 0);
+  CHECK(total.stuck < kSeeds / 10);
 }
 
 TEST_CASE("the hand-written interleavings of an election hold") {
