@@ -6,6 +6,7 @@ namespace aurora::store {
 namespace {
 
 constexpr std::string_view kFormat = "aurora row digest 1";
+constexpr std::string_view kContentFormat = "aurora row content 1";
 
 void PutNumber(uint64_t value, std::string& out) {
   char bytes[8];
@@ -42,12 +43,8 @@ uint64_t WordAt(const uint8_t* bytes) {
   return word;
 }
 
-}  // namespace
-
-RowDigest DigestOf(std::string_view id, const replication::Row& row) {
-  std::string text;
-  text.reserve(512);
-  text += kFormat;
+// What decides a merge.
+void PutRow(std::string_view id, const replication::Row& row, std::string& text) {
   PutBytes(id, text);
   PutVersion(row.version, text);
   PutNumber(row.siblings.size(), text);
@@ -66,8 +63,35 @@ RowDigest DigestOf(std::string_view id, const replication::Row& row) {
   }
   PutVersion(facts.disables, text);
   PutVersion(facts.undone, text);
+}
+
+RowDigest Hashed(std::string_view text) {
   const crypto::Digest hash = crypto::Sha256Of(text);
   return {WordAt(hash.data()), WordAt(hash.data() + 8)};
+}
+
+}  // namespace
+
+RowDigest DigestOf(std::string_view id, const replication::Row& row) {
+  std::string text;
+  text.reserve(512);
+  text += kFormat;
+  PutRow(id, row, text);
+  return Hashed(text);
+}
+
+RowDigest ContentDigestOf(std::string_view id, const replication::Row& row) {
+  std::string text;
+  text.reserve(1024);
+  text += kContentFormat;
+  PutRow(id, row, text);
+  for (const replication::Sibling& sibling : row.siblings) {
+    PutNumber(sibling.hlc.unix_ms, text);
+    PutNumber(sibling.hlc.counter, text);
+    PutNumber(sibling.deleted ? 1 : 0, text);
+    PutBytes(sibling.spec, text);
+  }
+  return Hashed(text);
 }
 
 uint32_t BucketOf(std::string_view id) {
@@ -120,18 +144,20 @@ void SetDigest::Join(const SetDigest& other) {
 
 // ---- DigestTree ----
 
-void DigestTree::Add(std::string_view kind, uint32_t bucket, const RowDigest& row) {
+void DigestTree::Join(std::string_view kind, uint32_t bucket, const SetDigest& rows) {
   auto it = kinds_.find(kind);
   if (it == kinds_.end()) {
     it = kinds_.emplace(kind, Buckets{}).first;
   }
-  it->second[bucket % kBuckets].Add(row);
+  it->second[bucket % kBuckets].Join(rows);
+}
+
+void DigestTree::Add(std::string_view kind, uint32_t bucket, const RowDigest& row) {
+  Join(kind, bucket, {1, row});
 }
 
 void DigestTree::Remove(std::string_view kind, uint32_t bucket, const RowDigest& row) {
-  if (const auto it = kinds_.find(kind); it != kinds_.end()) {
-    it->second[bucket % kBuckets].Remove(row);
-  }
+  Join(kind, bucket, SetDigest{1, row}.Negated());
 }
 
 SetDigest DigestTree::Root(std::string_view kind) const {

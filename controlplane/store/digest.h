@@ -23,6 +23,8 @@ inline constexpr uint32_t kBuckets = replication::kDigestBuckets;
 using RowDigest = replication::DigestHash;
 
 RowDigest DigestOf(std::string_view id, const replication::Row& row);
+// Of all that the row holds, specs included: what `sync verify` compares.
+RowDigest ContentDigestOf(std::string_view id, const replication::Row& row);
 // The same on every node: FNV-1a of the id, folded to 8 bits.
 uint32_t BucketOf(std::string_view id);
 
@@ -38,6 +40,8 @@ struct SetDigest {
   void Add(const RowDigest& row);
   void Remove(const RowDigest& row);
   void Join(const SetDigest& other);
+  // What Join of it takes away again.
+  SetDigest Negated() const { return {uint64_t{0} - count, {uint64_t{0} - sum[0], uint64_t{0} - sum[1]}}; }
   bool operator==(const SetDigest&) const = default;
 };
 
@@ -47,6 +51,7 @@ class DigestTree {
 
   void Add(std::string_view kind, uint32_t bucket, const RowDigest& row);
   void Remove(std::string_view kind, uint32_t bucket, const RowDigest& row);
+  void Join(std::string_view kind, uint32_t bucket, const SetDigest& rows);
 
   SetDigest Root(std::string_view kind) const;
   // Null for a kind without rows.

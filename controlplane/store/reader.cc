@@ -53,6 +53,7 @@ constexpr std::string_view kCounts =
     "SELECT COUNT(*), COALESCE(SUM(dead), 0), COALESCE(SUM(parked IS NOT NULL), 0), COALESCE(SUM(siblings > 1), 0) "
     "FROM row";
 constexpr std::string_view kBucket = "SELECT id, digest FROM row WHERE kind = ?1 AND bucket = ?2 ORDER BY id";
+constexpr std::string_view kBucketContent = "SELECT id, row FROM row WHERE kind = ?1 AND bucket = ?2 ORDER BY id";
 constexpr std::string_view kAllRows = "SELECT kind, id, row FROM row";
 
 // Over the primary key, without a look at the values.
@@ -89,7 +90,7 @@ Reader::~Reader() {
   // Statements before the database they belong to.
   for (sqlite::Statement* s :
        {&get_, &list_live_, &list_all_, &changes_, &events_, &audit_, &meta_, &count_, &feed_revoke_, &feed_bulk_,
-        &cursors_, &parked_, &conflicts_, &bucket_, &parked_names_}) {
+        &cursors_, &parked_, &conflicts_, &bucket_, &parked_names_, &content_}) {
     *s = sqlite::Statement();
   }
 }
@@ -339,6 +340,18 @@ absl::StatusOr<std::vector<std::pair<std::string, RowDigest>>> Reader::BucketRow
   s->BindText(1, kind).Bind(2, int64_t{bucket});
   return Collect<Row>(*s, [](const sqlite::Statement& row) -> absl::StatusOr<Row> {
     return Row{std::string(row.Text(0)), DigestFrom(row.Blob(1))};
+  });
+}
+
+// A row that does not decode is equal to none.
+absl::StatusOr<std::vector<std::pair<std::string, RowDigest>>> Reader::BucketContent(std::string_view kind,
+                                                                                     uint32_t bucket) {
+  using Row = std::pair<std::string, RowDigest>;
+  AURORA_ASSIGN_OR_RETURN(sqlite::Statement* const s, Prepared(content_, kBucketContent));
+  s->BindText(1, kind).Bind(2, int64_t{bucket});
+  return Collect<Row>(*s, [](const sqlite::Statement& at) -> absl::StatusOr<Row> {
+    const absl::StatusOr<replication::Row> row = DecodeRow(at.Blob(1));
+    return Row{std::string(at.Text(0)), row.ok() ? ContentDigestOf(at.Text(0), *row) : RowDigest{}};
   });
 }
 

@@ -103,6 +103,8 @@ class Reader {
   absl::StatusOr<RowCounts> Counts();
   // Of one bucket, by id.
   absl::StatusOr<std::vector<std::pair<std::string, RowDigest>>> BucketRows(std::string_view kind, uint32_t bucket);
+  // Likewise, of all that the rows hold; computed.
+  absl::StatusOr<std::vector<std::pair<std::string, RowDigest>>> BucketContent(std::string_view kind, uint32_t bucket);
   // From the rows themselves, each decoded and hashed: microseconds a row. For a Reader of one's own.
   absl::StatusOr<DigestTree> Recount();
 
@@ -113,7 +115,7 @@ class Reader {
   sqlite::Database* db_ = nullptr;
   // Prepared at first use.
   sqlite::Statement get_, list_live_, list_all_, changes_, events_, audit_, meta_, count_, feed_revoke_, feed_bulk_,
-      cursors_, parked_, conflicts_, bucket_, parked_names_;
+      cursors_, parked_, conflicts_, bucket_, parked_names_, content_;
 };
 
 }  // namespace aurora::store

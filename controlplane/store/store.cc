@@ -435,6 +435,14 @@ void Store::Digest(replication::DigestLevel level, std::string kind, uint32_t bu
       std::move(done)));
 }
 
+void Store::Background(std::function<absl::Status(Writer&, uint64_t wall_ms)> apply, DoneCallback done) {
+  Item item;
+  item.apply = std::move(apply);
+  item.done = std::move(done);
+  item.bulk_rows = kBulkRowsPerCommit;
+  thread_->Push(std::move(item));
+}
+
 void Store::AppendEvent(std::string severity, std::string type, std::string message,
                         DoneCallback done) {
   Item item;

@@ -70,6 +70,7 @@ struct WriteResult {
 };
 
 struct StoreMetrics;  // store_metrics.h
+class Writer;         // writer.h
 
 enum class State { kOpening, kOpen, kReplaced, kCorrupt, kFailed, kStopped };
 std::string_view StateName(State state);
@@ -121,6 +122,9 @@ class Store {
   void Settle(DoneCallback done = {});
   // What replication::ReadDigest asks for, after everything submitted before (bulk merges apart) is committed.
   void Digest(replication::DigestLevel level, std::string kind, uint32_t bucket, DigestCallback done);
+  // `apply` in a transaction that waits behind everything else, bulk merges by turns. An error it returns without
+  // Writer::failure() is the answer alone: what it has written stays.
+  void Background(std::function<absl::Status(Writer&, uint64_t wall_ms)> apply, DoneCallback done);
   void AppendEvent(std::string severity, std::string type, std::string message,
                    DoneCallback done = {});
   // Of what is no row's change; seq and at_ms are filled in.

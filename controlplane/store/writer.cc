@@ -39,14 +39,14 @@ std::string DotId(const replication::Dot& dot) {
   return absl::StrCat(Absl(dot.origin.node_uid), "-", absl::Hex(dot.origin.epoch), "-", dot.counter);
 }
 
+}  // namespace
+
 int64_t HlcColumn(const replication::Row& row) {
   const replication::Sibling* newest = row.Newest();
   return newest == nullptr
              ? 0
              : static_cast<int64_t>((newest->hlc.unix_ms << 16) | (newest->hlc.counter & 0xffffU));
 }
-
-}  // namespace
 
 bool IsTombstone(const replication::Row& row) {
   return !row.siblings.empty() && std::all_of(row.siblings.begin(), row.siblings.end(),
@@ -82,7 +82,7 @@ absl::Status Writer::PrepareAll() {
       {&put_row_,
        "INSERT INTO row (kind, id, row, hlc, seq, parked, siblings, dead, bucket, digest) VALUES "
        "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (kind, id) "
-       "DO UPDATE SET row = ?3, hlc = ?4, seq = ?5, parked = ?6, siblings = ?7, dead = ?8, digest = ?10"},
+       "DO UPDATE SET row = ?3, hlc = ?4, seq = ?5, parked = ?6, siblings = ?7, dead = ?8, bucket = ?9, digest = ?10"},
       {&put_resolved_,
        "INSERT INTO resolved (kind, id, spec) VALUES (?1, ?2, ?3) ON CONFLICT (kind, id) DO UPDATE "
        "SET spec = ?3"},
@@ -158,10 +158,7 @@ void Writer::Abandon() {
   mark_ms_ = committed_mark_ms_;
   counts_ = committed_counts_;
   for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
-    digests_.Remove(step->kind, step->bucket, step->added);
-    if (step->removed.has_value()) {
-      digests_.Add(step->kind, step->bucket, *step->removed);
-    }
+    digests_.Join(step->kind, step->bucket, step->delta.Negated());
   }
   steps_.clear();
 }
@@ -231,17 +228,16 @@ absl::StatusOr<WriteResult> Writer::Write(const WriteRequest& request, uint64_t 
 // What is known of all rows at once, with `row` in the place of `before`'s.
 RowDigest Writer::Account(const Entry& before, const replication::Row& row, bool parked) {
   const RowDigest digest = DigestOf(before.id, row);
-  Step step{before.kind, BucketOf(before.id), std::nullopt, digest};
+  Step step{before.kind, BucketOf(before.id), {1, digest}};
   if (before.seq != 0) {
-    step.removed = DigestOf(before.id, before.row);
-    digests_.Remove(step.kind, step.bucket, *step.removed);
+    step.delta.Remove(DigestOf(before.id, before.row));
     counts_.rows -= 1;
     counts_.tombstones -= IsTombstone(before.row) ? 1 : 0;
     counts_.parked -= before.parked.has_value() ? 1 : 0;
     counts_.conflicts -= before.row.siblings.size() > 1 ? 1 : 0;
   }
   parked_changed_ |= parked != before.parked.has_value();
-  digests_.Add(step.kind, step.bucket, digest);
+  digests_.Join(step.kind, step.bucket, step.delta);
   counts_.rows += 1;
   counts_.tombstones += IsTombstone(row) ? 1 : 0;
   counts_.parked += parked ? 1 : 0;

@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "controlplane/replication/hlc.h"
+#include "controlplane/store/check.h"
 #include "controlplane/store/reader.h"
 #include "controlplane/store/store.h"
 
@@ -53,6 +54,11 @@ class Writer {
   // What replication::ReadDigest asks for, of the rows as they are inside the transaction.
   absl::StatusOr<std::vector<replication::DigestEntry>> Digest(replication::DigestLevel level, std::string_view kind,
                                                                uint32_t bucket);
+  // The parts of a check (check.h): which sets of rows there are; one of them, put right where wanted; and at the end
+  // what belongs to no row. Errors: a statement failed.
+  absl::StatusOr<std::vector<RowSet>> RowSets();
+  absl::Status CheckSet(const RowSet& set, bool repair, CheckReport& report);
+  absl::Status CheckRest(bool repair, uint64_t wall_ms, CheckReport& report);
   absl::Status AppendEvent(uint64_t wall_ms, std::string_view severity, std::string_view type,
                            std::string_view message);
   absl::Status AppendAudit(const AuditEntry& audit, uint64_t wall_ms);
@@ -81,6 +87,11 @@ class Writer {
   absl::Status PutCursor(const FeedCursor& cursor);
   absl::StatusOr<uint64_t> CursorAt(uint64_t epoch, Lane lane);
   std::optional<std::string> LastGood(const Entry& before, const replication::Facts& facts) const;
+  struct Kept;
+  absl::StatusOr<std::vector<Kept>> KeptOf(const RowSet& set);
+  std::string WrongWith(const Kept& kept, Entry& right) const;
+  absl::Status PutRight(const Kept& kept, Entry right);
+  absl::Status CheckSum(const RowSet& set, bool repair, bool untold, CheckReport& report);
   RowDigest Account(const Entry& before, const replication::Row& row, bool parked);
   absl::Status Put(Entry& entry, replication::Row row, std::optional<std::string> resolved,
                    std::optional<std::string> parked);
@@ -107,16 +118,18 @@ class Writer {
   struct Step {
     std::string kind;
     uint32_t bucket;
-    std::optional<RowDigest> removed;
-    RowDigest added;
+    SetDigest delta;
   };
   std::vector<Step> steps_;
   RowCounts committed_counts_;
   bool parked_changed_ = false;  // since the running Merge began
   sqlite::Statement put_row_, put_resolved_, drop_resolved_, put_change_, drop_change_, put_meta_,
-      put_event_, trim_events_, put_audit_, drop_meta_, put_cursor_, get_cursor_, trim_cursors_;
+      put_event_, trim_events_, put_audit_, drop_meta_, put_cursor_, get_cursor_, trim_cursors_,
+      set_rows_, set_digests_;
 };
 
+// The newest sibling's time as one number.
+int64_t HlcColumn(const replication::Row& row);
 // Every sibling is a delete.
 bool IsTombstone(const replication::Row& row);
 
