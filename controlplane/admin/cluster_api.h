@@ -9,6 +9,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "aurora/v1/admin.pb.h"
+#include "shared/base/time.h"
 
 namespace aurora::admin {
 
@@ -26,6 +27,7 @@ class ClusterApi {
   // Rows of a backup were merged: as soon as all members have been caught up with since the start, the mark that
   // keeps the next start from serving is dropped.
   virtual void Restored() = 0;
+  virtual void VerifySync(bool repair, Duration timeout, ClusterReply<v1::VerifySyncResponse> reply) = 0;
   virtual void Remove(const std::string& actor, const std::string& node_id,
                       ClusterReply<v1::RemoveNodeResponse> reply) = 0;
   virtual void Keys(ClusterReply<v1::ListGossipKeysResponse> reply) = 0;

@@ -37,7 +37,7 @@
                           X(ListEvents) X(ListAudit) X(ListEntities) X(GetEntity) X(PutEntity)  \
                           X(DeactivateEntity) X(DeleteEntity) X(ListGuardrailTypes) \
                               X(GetSyncStatus) X(ListSyncConflicts) X(CreateBackup) X(ListBackups) \
-                              X(VerifyBackup) X(RestoreBackup)
+                              X(VerifyBackup) X(RestoreBackup) X(VerifySync)
 
 namespace aurora::admin {
 namespace {

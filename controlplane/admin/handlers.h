@@ -128,6 +128,7 @@ class Handlers {
   void Handle(const Caller& c, const v1::ListEventsRequest& r, Reply<v1::ListEventsResponse> reply);
   void Handle(const Caller& c, const v1::ListAuditRequest& r, Reply<v1::ListAuditResponse> reply);
   void Handle(const Caller& c, const v1::GetSyncStatusRequest& r, Reply<v1::GetSyncStatusResponse> reply);
+  void Handle(const Caller& c, const v1::VerifySyncRequest& r, Reply<v1::VerifySyncResponse> reply);
   void Handle(const Caller& c, const v1::ListSyncConflictsRequest& r, Reply<v1::ListSyncConflictsResponse> reply);
 
   void Handle(const Caller& c, const v1::CreateBackupRequest& r, Reply<v1::CreateBackupResponse> reply);

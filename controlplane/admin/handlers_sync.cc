@@ -7,10 +7,14 @@
 
 #include "controlplane/admin/cluster_api.h"
 #include "controlplane/admin/handlers_impl.h"
+#include "controlplane/store/check.h"
 #include "shared/protojson/protojson.h"
 
 namespace aurora::admin {
 namespace {
+
+constexpr int64_t kVerifyMsDefault = 30'000;
+constexpr int64_t kVerifyMsMax = 600'000;
 
 // "kind/id": a kind holds no slash.
 store::RowRef RefOf(const std::string& token) {
@@ -85,6 +89,39 @@ void Handlers::Handle(const Caller&, const v1::GetSyncStatusRequest&, Reply<v1::
     return;
   }
   deps_.cluster->SyncStatus(std::move(reply));
+}
+
+void Handlers::Handle(const Caller& c, const v1::VerifySyncRequest& r, Reply<v1::VerifySyncResponse> reply) {
+  if (r.timeout_ms() < 0 || r.timeout_ms() > kVerifyMsMax) {
+    reply(InvalidArgument("timeout_ms: " + std::to_string(r.timeout_ms()) + " is out of range; allowed are 0 to " +
+                          std::to_string(kVerifyMsMax)));
+    return;
+  }
+  if (r.repair()) {
+    deps_.store->AppendEvent("info", "policy_repair_asked", "sync verify --repair was asked for by " + c.actor);
+  }
+  if (deps_.cluster != nullptr) {
+    deps_.cluster->VerifySync(r.repair(), Duration::Millis(r.timeout_ms() == 0 ? kVerifyMsDefault : r.timeout_ms()),
+                              std::move(reply));
+    return;
+  }
+  auto shared = std::make_shared<Reply<v1::VerifySyncResponse>>(std::move(reply));
+  store::Check(*deps_.store, r.repair(),
+               [shared, node_id = deps_.config->cluster.node_id](absl::StatusOr<store::CheckReport> report) {
+                 if (!report.ok()) {
+                   (*shared)(report.status());
+                   return;
+                 }
+                 v1::VerifySyncResponse out;
+                 v1::VerifiedNode* node = out.add_nodes();
+                 node->set_node_id(node_id);
+                 node->set_self(true);
+                 node->set_compared(true);
+                 store::ToProto(*report, node->mutable_check());
+                 out.set_good(report->wrong == report->repaired);
+                 out.set_complete(true);
+                 (*shared)(std::move(out));
+               });
 }
 
 void Handlers::Handle(const Caller&, const v1::ListSyncConflictsRequest& r,

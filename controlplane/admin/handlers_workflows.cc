@@ -1,6 +1,5 @@
-// Kinds of versions: a put adds one and makes it the active one of its scope. The version is written
-// first, so no scope ever names one that is not there; a crash between the two leaves a version that
-// was never active, and no answer was given.
+// Kinds of versions: a put adds one and makes it the active one of its scope, in one transaction. The version comes
+// first in the change feed, so no scope ever names one that is not there.
 #include "controlplane/admin/entities_impl.h"
 #include "controlplane/kinds/rules.h"
 #include "shared/schema/kinds.h"
@@ -159,7 +158,10 @@ void PutVersion(const Deps& deps, const Caller& caller, const v1::PutEntityReque
                               [state, scope, now_ms](const store::EditContext& ctx) {
                                 return VersionEdit(ctx, *state, scope, now_ms);
                               },
-                              AuditOf(caller, "put")};
+                              AuditOf(caller, "put"),
+                              [caller, scope, now_ms](const std::string& id) {
+                                return Activate(caller, scope, id, now_ms);
+                              }};
   const auto answer = [state](const store::Entry& entry, bool changed, Response* out) -> absl::Status {
     AURORA_ASSIGN_OR_RETURN(auto spec, DecodeStored<v1::WorkflowSpec>(*entry.resolved));
     out->set_entity(EntityJson(Shown(std::move(spec), entry.id, true)));
@@ -171,7 +173,7 @@ void PutVersion(const Deps& deps, const Caller& caller, const v1::PutEntityReque
     }
     return absl::OkStatus();
   };
-  deps.store->Submit(std::move(request), [&deps, caller, r, state, scope, now_ms, shared,
+  deps.store->Submit(std::move(request), [&deps, r, state, shared,
                                           answer](absl::StatusOr<store::WriteResult> written) {
     if (!written.ok()) {
       (*shared)(written.status());
@@ -183,15 +185,8 @@ void PutVersion(const Deps& deps, const Caller& caller, const v1::PutEntityReque
       (*shared)(std::move(status));
       return;
     }
-    if (state->same) {
-      ReplyEnforced(deps.enforcement, entry, r.options(), v1::WAIT_FOR_LOCAL, std::move(response), shared);
-      return;
-    }
-    ReplyToWrite<Response>(deps, Activate(caller, scope, entry.id, now_ms), r.options(), v1::WAIT_FOR_LOCAL,
-                           std::move(*shared), [response](const store::WriteResult&, Response* out) {
-                             *out = response;
-                             return absl::OkStatus();
-                           });
+    const store::Entry& last = written->followed.has_value() ? *written->followed : entry;
+    ReplyEnforced(deps.enforcement, last, r.options(), v1::WAIT_FOR_LOCAL, std::move(response), shared);
   });
 }
 

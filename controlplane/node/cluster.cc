@@ -432,9 +432,18 @@ void ClusterImpl::Publish() {
   numbers.converged = sync_->Converged();
   if (const replication::Replicator* core = sync_->core(); core != nullptr) {
     numbers.sync = core->counters();
-    for (replication::PeerStatus& peer : core->Peers(uv::Loop::Now())) {
+    numbers.feed_seq = core->head();
+    numbers.applied_seq = sync_->applied_seq();
+    numbers.revocation_seconds = sync_->revocation_seconds();
+    numbers.merge_seconds = sync_->merge_seconds();
+    const Instant now = uv::Loop::Now();
+    for (replication::PeerStatus& peer : core->Peers(now)) {
+      double& synced_at = synced_at_[peer.member.uid];
+      if (peer.synced) {
+        synced_at = static_cast<double>(WallMs()) / 1000 - (now - peer.last_heard).seconds();
+      }
       const peers::Traffic traffic = sync_->links().TrafficOf(peer.member.uid);
-      numbers.sync_peers.push_back({std::move(peer), traffic.bytes_in, traffic.bytes_out});
+      numbers.sync_peers.push_back({std::move(peer), traffic.bytes_in, traffic.bytes_out, synced_at});
     }
   }
   metrics_->Publish(std::move(numbers));

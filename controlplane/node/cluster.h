@@ -56,7 +56,7 @@ class Cluster : public admin::ClusterApi {
   virtual void Leave(std::function<void()> done) = 0;
   virtual std::shared_ptr<metrics::Source> metrics() = 0;
   // The store's feed moved; any thread.
-  virtual void OnHead(uint64_t head) = 0;
+  virtual void OnHead(uint64_t head, uint64_t urgent) = 0;
   // PolicySync::Report; any thread.
   virtual void Report(replication::RowRef row, Duration timeout, std::function<void(v1::Propagation)> done) = 0;
 };

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <deque>
+#include <map>
 #include <memory>
 #include <set>
 #include <span>
@@ -38,7 +39,7 @@ class ClusterImpl final : public Cluster {
 
   void Leave(std::function<void()> done) override;
   std::shared_ptr<metrics::Source> metrics() override { return metrics_; }
-  void OnHead(uint64_t head) override { sync_->OnHead(head); }
+  void OnHead(uint64_t head, uint64_t urgent) override { sync_->OnHead(head, urgent); }
   void Report(replication::RowRef row, Duration timeout, std::function<void(v1::Propagation)> done) override {
     sync_->Report(std::move(row), timeout, std::move(done));
   }
@@ -47,6 +48,7 @@ class ClusterImpl final : public Cluster {
   void Nodes(ClusterReply<v1::ListNodesResponse> reply) override;
   void Restored() override { sync_->Restored(); }
   void SyncStatus(ClusterReply<v1::GetSyncStatusResponse> reply) override;
+  void VerifySync(bool repair, Duration timeout, ClusterReply<v1::VerifySyncResponse> reply) override;
   void Remove(const std::string& actor, const std::string& node_id,
               ClusterReply<v1::RemoveNodeResponse> reply) override;
   void Keys(ClusterReply<v1::ListGossipKeysResponse> reply) override;
@@ -131,6 +133,7 @@ class ClusterImpl final : public Cluster {
   bool leaving_ = false;
   uint64_t heartbeats_in_ = 0;
   uint64_t links_up_ = 0;
+  std::map<std::string, double> synced_at_;  // by uid, Unix seconds
   uint64_t refusals_ = 0;
 };
 

@@ -107,10 +107,24 @@ void Sync(const ClusterNumbers& n, Families& out) {
               static_cast<double>(peer.status.lag_entries));
     out.Gauge("aurora_sync_behind_entries", "Changes of this node that the peer lacks.", labels,
               static_cast<double>(peer.status.behind_entries));
+    if (peer.synced_at > 0) {
+      out.Gauge("aurora_sync_last_success_timestamp_seconds", "When this node last had all rows of the peer.", labels,
+                peer.synced_at);
+    }
     constexpr std::string_view kBytes = "aurora_sync_bytes_total";
     constexpr std::string_view kBytesHelp = "Bytes of Replicate frames.";
     count(kBytes, kBytesHelp, {{"direction", "in"}, {"peer", peer.status.member.node_id}}, peer.bytes_in);
     count(kBytes, kBytesHelp, {{"direction", "out"}, {"peer", peer.status.member.node_id}}, peer.bytes_out);
+  }
+  out.Gauge("aurora_sync_feed_sequence", "The end of this node's change feed.", {}, static_cast<double>(n.feed_seq));
+  out.Gauge("aurora_sync_applied_sequence", "What its data plane has loaded of it; 0 while none runs.", {},
+            static_cast<double>(n.applied_seq));
+  if (n.revocation_seconds != nullptr) {
+    out.Histogram("aurora_sync_revocation_propagation_seconds",
+                  "From the commit of a write of the REVOKE lane here until another member enforces it.", {},
+                  *n.revocation_seconds);
+    out.Histogram("aurora_sync_duration_seconds", "From the arrival of rows of a peer until they are on disk.", {},
+                  *n.merge_seconds);
   }
   constexpr std::string_view kEntries = "aurora_sync_entries_total";
   constexpr std::string_view kEntriesHelp = "Rows exchanged.";

@@ -19,6 +19,7 @@ struct SyncPeerNumbers {
   replication::PeerStatus status;
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
+  double synced_at = 0;  // Unix seconds at which this node last had all that the peer had; 0: not in this life
 };
 
 struct ClusterNumbers {
@@ -32,6 +33,10 @@ struct ClusterNumbers {
   uint64_t refusals = 0;
   bool converged = false;
   replication::Counters sync;
+  uint64_t feed_seq = 0;     // the end of this node's feed
+  uint64_t applied_seq = 0;  // what its data plane has loaded of it; 0: it does not run
+  std::shared_ptr<const metrics::Histogram> revocation_seconds;
+  std::shared_ptr<const metrics::Histogram> merge_seconds;
   std::vector<SyncPeerNumbers> sync_peers;
 };
 

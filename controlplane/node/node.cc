@@ -230,7 +230,7 @@ absl::Status Node::Impl::OpenState() {
   options.resolve = Resolvers();
   options.facts[std::string(schema::kAuthKey)] = kinds::AuthKeyLastGood;
   options.on_state = LogStoreState;
-  options.on_head = [signal = head_signal_](uint64_t head) { signal->Tell(head); };
+  options.on_head = [signal = head_signal_](uint64_t head, uint64_t urgent) { signal->Tell(head, urgent); };
   const std::string db_path = options.path;
   store_ = std::make_unique<store::Store>(std::move(options));
   for (const store::IdentityEvent& event : identity_.identity.events) {
@@ -252,7 +252,7 @@ absl::Status Node::Impl::OpenState() {
   if (config_.cluster.enabled) {
     AURORA_ASSIGN_OR_RETURN(cluster_, TakeOver([&] { return Cluster::Open(HandClusterDeps()); }));
     registry_.Add(cluster_->metrics());
-    head_signal_->Set([cluster = cluster_.get()](uint64_t head) { cluster->OnHead(head); });
+    head_signal_->Set([cluster = cluster_.get()](uint64_t head, uint64_t urgent) { cluster->OnHead(head, urgent); });
   }
   handlers_ = std::make_unique<admin::Handlers>(HandlerDeps());
   return absl::OkStatus();

@@ -90,6 +90,7 @@ std::string_view NameOf(replication::Admission admission) {
 PolicySync::PolicySync(PolicySyncDeps deps)
     : deps_(std::move(deps)),
       links_(*deps_.loop, deps_.links, Hooks()),
+      verify_(ForVerify()),
       tick_(*deps_.loop, [this] { Step([this](Instant now, auto& out) { core_->Tick(now, out); }); }),
       look_(*deps_.loop, [this] { OnLook(); }) {
   AskStore();
@@ -102,32 +103,33 @@ PolicySync::~PolicySync() {
   inbox_->tasks.clear();
 }
 
-void PolicySync::Later(std::function<void()> task) {
-  {
-    const std::lock_guard lock(inbox_->mutex);
-    if (inbox_->closed) {
-      return;
-    }
-    inbox_->tasks.push_back(std::move(task));
-    if (inbox_->posted) {
-      return;
-    }
-    inbox_->posted = true;
-  }
-  const bool posted = deps_.mailbox->Post([this, inbox = inbox_] {
+PolicySync::Sender PolicySync::MakeSender() {
+  return [self = this, inbox = inbox_, mailbox = deps_.mailbox](std::function<void()> task) {
     {
       const std::lock_guard lock(inbox->mutex);
-      inbox->posted = false;
       if (inbox->closed) {
         return;
       }
+      inbox->tasks.push_back(std::move(task));
+      if (std::exchange(inbox->posted, true)) {
+        return;
+      }
     }
-    DrainInbox();
-  });
-  if (!posted) {  // full: the look comes by
-    const std::lock_guard lock(inbox_->mutex);
-    inbox_->posted = false;
-  }
+    const bool posted = mailbox->Post([self, inbox] {
+      {
+        const std::lock_guard lock(inbox->mutex);
+        inbox->posted = false;
+        if (inbox->closed) {
+          return;
+        }
+      }
+      self->DrainInbox();
+    });
+    if (!posted) {  // full: the look comes by
+      const std::lock_guard lock(inbox->mutex);
+      inbox->posted = false;
+    }
+  };
 }
 
 void PolicySync::DrainInbox() {
@@ -150,8 +152,8 @@ void PolicySync::AskStore() {
         AURORA_ASSIGN_OR_RETURN(*start, ReadStart(reader));
         return absl::OkStatus();
       },
-      [this, start, inbox = inbox_](absl::Status status) {
-        Later([this, start, status = std::move(status)] {
+      [this, start, later = later_](absl::Status status) {
+        later([this, start, status = std::move(status)] {
           asking_ = false;
           if (status.ok() && core_ == nullptr && !stopped_) {
             Begin(std::move(*start));
@@ -201,6 +203,9 @@ peers::ReplicateCallbacks PolicySync::Hooks() {
     Step([&](Instant now, auto& out) { core_->PeerUp(now, *std::move(hello), out); });
   };
   hooks.frame = [this](std::string_view uid, v1::ReplicateFrame& proto) {
+    if (verify_.OnFrame(uid, proto)) {
+      return;
+    }
     absl::StatusOr<std::optional<replication::Frame>> frame = peers::DecodeFrame(proto);
     if (!frame.ok()) {
       const std::string peer(uid);
@@ -212,6 +217,7 @@ peers::ReplicateCallbacks PolicySync::Hooks() {
     }
   };
   hooks.down = [this](std::string_view uid, peers::ByeReason, std::string_view) {
+    verify_.OnDown(uid);
     Step([&](Instant now, auto& out) { core_->PeerDown(now, uid, out); });
   };
   hooks.writable = [this](std::string_view uid) {
@@ -252,12 +258,18 @@ void PolicySync::Restored() {
   Later([this] { Step([this](Instant now, auto& out) { core_->Restored(now, out); }); });
 }
 
-void PolicySync::OnHead(uint64_t head) {
-  Later([this, head] { Step([&](Instant now, auto& out) { core_->OnHead(now, head, out); }); });
+void PolicySync::OnHead(uint64_t head, uint64_t urgent) {
+  Later([this, head, urgent, at = uv::Loop::Now()] {
+    if (urgent != 0) {
+      WatchRevocation(urgent, at);
+    }
+    Step([&](Instant now, auto& out) { core_->OnHead(now, head, out); });
+  });
 }
 
 void PolicySync::Stop(peers::ByeReason reason, std::string_view message) {
   stopped_ = true;
+  verify_.Stop();
   links_.Shutdown(reason, message);
   LookAtAll();
 }
@@ -277,6 +289,7 @@ void PolicySync::Enqueue(replication::Outbox out) {
   }
   carrying_ = false;
   if (look) {
+    LookAtRevocations();
     LookAtAll();
   }
   PublishGate(deps_.page->Data());
@@ -291,8 +304,8 @@ void PolicySync::Carry(replication::Outbox& out) {
   }
   for (replication::OpenFeed& open : out.feed_opens) {
     deps_.store->OpenFeed(open.uid, std::move(open.history),
-                          [this, token = open.token](absl::StatusOr<replication::FeedOpened> opened) {
-                            Later([this, token, opened = std::move(opened)] {
+                          [this, later = later_, token = open.token](absl::StatusOr<replication::FeedOpened> opened) {
+                            later([this, token, opened = std::move(opened)] {
                               Step([&](Instant now, auto& o) { core_->OnFeedOpened(now, token, opened, o); });
                             });
                           });
@@ -300,11 +313,13 @@ void PolicySync::Carry(replication::Outbox& out) {
   for (replication::Commit& commit : out.commits) {
     deps_.store->Merge(
         std::move(commit.rows), commit.uid, commit.range,
-        [this, token = commit.token](absl::StatusOr<store::MergeResult> merged) {
+        [this, later = later_, seconds = merge_seconds_, token = commit.token,
+         began = uv::Loop::Now()](absl::StatusOr<store::MergeResult> merged) {
           replication::CommitResult result;
           result.status = merged.status();
+          seconds->Observe((uv::Loop::Now() - began).seconds());
           if (merged.ok() && merged->skewed > 0) {
-            Later([this, merged = *merged] { TellSkew(merged); });
+            later([this, merged = *merged] { TellSkew(merged); });
           }
           if (merged.ok()) {
             result.head = merged->head;
@@ -314,7 +329,7 @@ void PolicySync::Carry(replication::Outbox& out) {
             result.diverged = std::move(merged->diverged.first);
             result.parked = std::move(merged->parked_now);
           }
-          Later([this, token, result = std::move(result)] {
+          later([this, token, result = std::move(result)] {
             Step([&](Instant now, auto& o) { core_->Committed(now, token, result, o); });
           });
         });
@@ -353,16 +368,17 @@ void PolicySync::CarryReads(replication::Outbox& out) {
           AURORA_ASSIGN_OR_RETURN(*batch, reader.FeedBatch(read.lane, read.after_seq, read.max_rows, read.max_bytes));
           return absl::OkStatus();
         },
-        [this, token = read.token, batch](absl::Status status) {
-          Later([this, token, batch, status = std::move(status)] {
+        [this, later = later_, token = read.token, batch](absl::Status status) {
+          later([this, token, batch, status = std::move(status)] {
             Step([&](Instant now, auto& o) { core_->OnFeed(now, token, Either(status, std::move(*batch)), o); });
           });
         });
   }
   for (replication::ReadDigest& read : out.digest_reads) {
     deps_.store->Digest(read.level, std::move(read.kind), read.bucket,
-                        [this, token = read.token](absl::StatusOr<std::vector<replication::DigestEntry>> entries) {
-                          Later([this, token, entries = std::move(entries)] {
+                        [this, later = later_,
+                         token = read.token](absl::StatusOr<std::vector<replication::DigestEntry>> entries) {
+                          later([this, token, entries = std::move(entries)] {
                             Step([&](Instant now, auto& o) { core_->OnDigest(now, token, entries, o); });
                           });
                         });
@@ -374,8 +390,8 @@ void PolicySync::CarryReads(replication::Outbox& out) {
           AURORA_ASSIGN_OR_RETURN(*rows, reader.Rows(refs));
           return absl::OkStatus();
         },
-        [this, token = read.token, rows](absl::Status status) {
-          Later([this, token, rows, status = std::move(status)] {
+        [this, later = later_, token = read.token, rows](absl::Status status) {
+          later([this, token, rows, status = std::move(status)] {
             Step([&](Instant now, auto& o) { core_->OnRows(now, token, Either(status, std::move(*rows)), o); });
           });
         });
@@ -441,6 +457,7 @@ void PolicySync::OnLook() {
   }
   LookAtPage();
   LookAtLate();
+  verify_.Tick(uv::Loop::Now());
   const bool busy = !waits_.empty() || (core_ != nullptr && applied_.up && applied_.seq < core_->head());
   look_.Start(busy ? kLookBusy : kLookIdle);
 }

@@ -19,6 +19,8 @@
 #include <vector>
 
 #include "aurora/v1/admin.pb.h"
+#include "controlplane/node/revocation_watch.h"
+#include "controlplane/node/sync_verify.h"
 #include "controlplane/peers/replicate_links.h"
 #include "controlplane/replication/replicator.h"
 #include "controlplane/store/store.h"
@@ -47,20 +49,22 @@ struct PolicySyncDeps {
 // Where the store, which is there first, tells of commits.
 class HeadSignal {
  public:
-  void Set(std::function<void(uint64_t)> sink) {
+  using Sink = std::function<void(uint64_t head, uint64_t urgent)>;
+
+  void Set(Sink sink) {
     const std::lock_guard lock(mutex_);
     sink_ = std::move(sink);
   }
-  void Tell(uint64_t head) {
+  void Tell(uint64_t head, uint64_t urgent) {
     const std::lock_guard lock(mutex_);
     if (sink_) {
-      sink_(head);
+      sink_(head, urgent);
     }
   }
 
  private:
   std::mutex mutex_;
-  std::function<void(uint64_t)> sink_;  // guarded by mutex_
+  Sink sink_;  // guarded by mutex_
 };
 
 // waiting | caught_up | stale
@@ -85,14 +89,24 @@ class PolicySync {
   // Bye to everyone; waiting reports are answered. The loop goes on.
   void Stop(peers::ByeReason reason, std::string_view message);
 
-  // After a commit, on the store's thread.
-  void OnHead(uint64_t head);
+  // After a commit, on the store's thread; `urgent`: StoreOptions::on_head.
+  void OnHead(uint64_t head, uint64_t urgent);
   // Which members enforce the row as it is now: as soon as all do, or after `timeout`. `done` runs on the loop.
   void Report(replication::RowRef row, Duration timeout, std::function<void(v1::Propagation)> done);
+
+  // `sync verify`; on the loop.
+  void Verify(bool repair, Duration timeout, SyncVerify::Reply done) {
+    verify_.Start(repair, timeout, std::move(done));
+  }
 
   // What the status, the metrics and heartbeats say; null until the store was open once.
   const replication::Replicator* core() const { return core_.get(); }
   const peers::ReplicateLinks& links() const { return links_; }
+  // Histograms, written on the loop.
+  const std::shared_ptr<metrics::Histogram>& revocation_seconds() const { return revocations_.seconds(); }
+  const std::shared_ptr<metrics::Histogram>& merge_seconds() const { return merge_seconds_; }
+  // The data plane's place in this node's feed.
+  uint64_t applied_seq() const { return applied_.up ? applied_.seq : 0; }
   // Of the member that is furthest behind what this node has, or whom this node is behind.
   Duration Lag() const;
   bool Converged() const;
@@ -119,8 +133,11 @@ class PolicySync {
     uint64_t serial = 0;
   };
 
-  // Runs `task` on the loop, in the order of the calls; dropped once this object is gone.
-  void Later(std::function<void()> task);
+  // Runs tasks on the loop, in the order of the calls; drops them once this object is gone, which it may outlive: the
+  // store answers late.
+  using Sender = std::function<void(std::function<void()>)>;
+  Sender MakeSender();
+  void Later(std::function<void()> task) { later_(std::move(task)); }
   void DrainInbox();
   // Whatever may raise what is claimed to be enforced looks at the data plane's lock first: one that started since the
   // last look enforces only what it has loaded.
@@ -138,6 +155,9 @@ class PolicySync {
   void CarryReads(replication::Outbox& out);
   void SendFrame(replication::Send& send);
   void TellSkew(const store::MergeResult& merged);
+  void WatchRevocation(uint64_t seq, Instant at);
+  void LookAtRevocations();
+  SyncVerify::Deps ForVerify();
   peers::ReplicateCallbacks Hooks();
 
   void AskStore();
@@ -159,8 +179,12 @@ class PolicySync {
 
   PolicySyncDeps deps_;
   const std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
+  const Sender later_ = MakeSender();
   std::unique_ptr<replication::Replicator> core_;
   peers::ReplicateLinks links_;
+  SyncVerify verify_;
+  RevocationWatch revocations_;
+  std::shared_ptr<metrics::Histogram> merge_seconds_ = std::make_shared<metrics::Histogram>(metrics::kLagSeconds);
   uv::Timer tick_;
   uv::Timer look_;
   bool asking_ = false;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "aurora/v1/sync.pb.h"
 #include "controlplane/node/policy_sync.h"
 
 namespace aurora::node {
@@ -29,6 +30,57 @@ void PolicySync::Report(replication::RowRef row, Duration timeout, std::function
     DropAnswered();
     look_.Start(Duration::Millis(1));
   });
+}
+
+void PolicySync::WatchRevocation(uint64_t seq, Instant at) {
+  if (core_ == nullptr) {
+    return;
+  }
+  std::vector<std::string> others;
+  for (const replication::Member& member : core_->Members()) {
+    if (member.uid != deps_.links.node_uid) {
+      others.push_back(member.uid);
+    }
+  }
+  revocations_.Written(seq, at, others);
+}
+
+void PolicySync::LookAtRevocations() {
+  if (!revocations_.waiting()) {
+    return;
+  }
+  const Instant now = uv::Loop::Now();
+  for (const replication::PeerStatus& peer : core_->Peers(now)) {
+    const int64_t revoke = peer.enforced[replication::Lane::kRevoke];
+    revocations_.Enforced(peer.member.uid, std::max(revoke, peer.enforced[replication::Lane::kBulk]), now);
+  }
+}
+
+SyncVerify::Deps PolicySync::ForVerify() {
+  SyncVerify::Deps deps;
+  deps.store = deps_.store;
+  deps.node_id = deps_.links.node_id;
+  deps.now = [] { return uv::Loop::Now(); };
+  deps.later = later_;
+  deps.send = [this](std::string_view uid, v1::ReplicateFrame&& frame) {
+    return links_.Send(uid, std::move(frame)) == peers::Sent::kQueued;
+  };
+  deps.compare = [this](std::string_view uid) {
+    Step([&](Instant now, auto& out) { core_->Compare(now, uid, out); });
+  };
+  deps.others = [this] {
+    std::vector<SyncVerify::Other> out;
+    if (core_ != nullptr) {
+      for (replication::Member& member : core_->Members()) {
+        if (member.uid != deps_.links.node_uid) {
+          const bool up = links_.up(member.uid);
+          out.push_back({std::move(member.uid), std::move(member.node_id), up});
+        }
+      }
+    }
+    return out;
+  };
+  return deps;
 }
 
 void PolicySync::LookAtAll() {
@@ -70,8 +122,8 @@ void PolicySync::ReadRow(Wait& wait) {
         *row = RowNow{entry.seq, entry.row.Urgent(), entry.parked.has_value()};
         return absl::OkStatus();
       },
-      [this, row, serial = wait.serial](const absl::Status&) {
-        Later([this, row, serial] { RowRead(serial, *row); });
+      [this, later = later_, row, serial = wait.serial](const absl::Status&) {
+        later([this, row, serial] { RowRead(serial, *row); });
       });
 }
 

@@ -261,6 +261,8 @@ absl::StatusOr<std::optional<replication::Frame>> Unchecked(v1::ReplicateFrame& 
     }
     case v1::ReplicateFrame::kBye:
       return std::optional<replication::Frame>(replication::Bye{ReasonFrom(in.bye().reason()), in.bye().message()});
+    case v1::ReplicateFrame::kCheckRequest:  // not the core's: the owner of the stream answers
+    case v1::ReplicateFrame::kCheckAnswer:
     case v1::ReplicateFrame::FRAME_NOT_SET:
       break;
   }

@@ -33,6 +33,8 @@ struct PerLane {
 inline constexpr size_t kFrameBytesMax = 1U << 20;    // encoded, also what gRPC accepts
 inline constexpr size_t kBulkBytesMax = 256U << 10;   // of the rows of a Rows frame, unless one row alone is larger
 inline constexpr size_t kRowBytesMax = kFrameBytesMax - (16U << 10);  // a row that fits a frame
+// Of WireRow::bytes() after a write: two that were made at once, and facts, still fit kRowBytesMax together.
+inline constexpr size_t kWrittenBytesMax = 480U << 10;
 inline constexpr size_t kFrameRowsMax = 4096;
 inline constexpr size_t kHistoryMax = 64;
 inline constexpr size_t kMembersMax = 256;

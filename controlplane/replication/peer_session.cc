@@ -463,6 +463,7 @@ PeerStatus PeerSession::Status(Instant now) const {
   }
   s.behind_entries = owner_.head() - std::min(owner_.head(), out_[Lane::kBulk].acked);
   s.parked = parked_.size();
+  s.last_heard = last_heard_;
   return s;
 }
 

@@ -268,6 +268,14 @@ uint64_t Replicator::AppliedSeq() const {
   return 0;
 }
 
+void Replicator::Compare(Instant now, std::string_view uid, Outbox& out) {
+  if (PeerSession* peer = Find(uid); peer != nullptr && peer->Quiet()) {
+    ++counters_.digest_rounds;
+    peer->BeginRound(++round_, out);
+    Settle(now, out);
+  }
+}
+
 void Replicator::Tick(Instant now, Outbox& out) {
   if (now >= next_round_) {
     BeginRound(now, out);

@@ -138,6 +138,7 @@ struct PeerStatus {
   PerLane<int64_t> enforced;   // likewise
   uint64_t behind_entries = 0; // positions of our feed that it lacks
   size_t parked = 0;
+  Instant last_heard;
 };
 
 struct Counters {
@@ -197,6 +198,9 @@ class Replicator {
   void OnParked(Instant now, Parked parked, Outbox& out);
   void OnDigest(Instant now, uint64_t token, absl::StatusOr<std::vector<DigestEntry>> entries, Outbox& out);
   void OnRows(Instant now, uint64_t token, absl::StatusOr<std::vector<WireRow>> rows, Outbox& out);
+
+  // Anti-entropy with this peer now, if nothing of it is under way; its round comes besides.
+  void Compare(Instant now, std::string_view uid, Outbox& out);
 
   void Tick(Instant now, Outbox& out);
   Instant NextDeadline() const;

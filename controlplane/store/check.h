@@ -1,6 +1,6 @@
 // Check: does what this node keeps beside its rows follow from the rows: digests, counts, feed places, values in force.
-// Source: replication.md section 2 (`sync verify --repair`). Thread: any; `done` runs once, on the store thread. Bounds:
-// a slice of kCheckSlice at a time, behind all other work of the store; kFindingsMax findings are named, all counted.
+// Source: replication.md section 2 (`sync verify --repair`). Thread: any; `done` runs once, on the store's. Bounds: a
+// slice of kCheckSlice at a time, behind all other work of the store; kFindingsMax findings are named, all counted.
 // Errors: of the store. Always: without `repair` nothing is written but an event; a repair changes no row, only what is
 // derived of it, each through the change feed, so that data plane and peers see it; a row that does not decode is
 // told, and left as it is.

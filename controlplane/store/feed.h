@@ -60,7 +60,8 @@ struct MergeResult {
   RowNames conflicts;  // changed rows that now have more than one sibling
   RowNames parked;     // changed rows whose newest value is not in force here
   RowNames diverged;   // equal version vectors, different rows: a bug somewhere; merged all the same
-  // When a row was parked or came out of it: which are now.
+  bool parked_moved = false;  // a row was parked or came out of it
+  // Then: which are now.
   std::optional<replication::Parked> parked_now;
   // [A10] As stored after this batch; with a range. `moved`: the range began at or before it and ended after it.
   uint64_t cursor = 0;

@@ -32,7 +32,10 @@ inline constexpr Duration kCommitWindow = Duration::Millis(5);
 inline constexpr size_t kBatchMax = 1'000;
 inline constexpr size_t kQueueMax = 65'536;
 inline constexpr int64_t kEventsKept = 10'000;
-inline constexpr size_t kBulkRowsPerCommit = 4'096;
+// Of bulk, what one transaction takes at most, and after how many rows it looks whether something else waits.
+inline constexpr size_t kBulkRowsPerCommit = 2'048;
+inline constexpr Duration kBulkWindow = Duration::Millis(40);
+inline constexpr size_t kBulkSlice = 128;
 
 // Siblings + facts -> the value in force (nothing = deleted). An error refuses a local write and
 // parks a merged row.
@@ -53,7 +56,8 @@ struct EditContext {
 };
 
 // Runs on the store thread inside the transaction, exactly once per request. Nothing = already as
-// wanted: answered without a write. An error is the answer.
+// wanted: answered without a write. An error is the answer. A write with a spec whose row would be larger than
+// replication::kWrittenBytesMax is refused (InvalidArgument): it would reach no other node; facts always pass.
 using Edit = std::function<absl::StatusOr<std::optional<replication::Write>>(const EditContext&)>;
 
 struct WriteRequest {
@@ -61,12 +65,15 @@ struct WriteRequest {
   std::string id;  // "" = a new row, whose id is the dot of this write
   Edit edit;
   std::optional<AuditEntry> audit;  // written with the row; seq, at_ms, kind and id are filled in
+  // A second write in the same transaction, made of the first one's dot and id; refused, neither is made.
+  std::function<WriteRequest(const std::string& id)> then = nullptr;
 };
 
 struct WriteResult {
   Entry entry;  // after the write
   bool changed = false;
   bool created = false;  // nothing was in force before it
+  std::optional<Entry> followed;  // of WriteRequest::then; absent when the first changed nothing
 };
 
 struct StoreMetrics;  // store_metrics.h
@@ -90,8 +97,9 @@ struct StoreOptions {
   std::function<uint64_t()> wall_ms;  // Unix ms; empty = the system's
   Duration watch_every = Duration::Seconds(1);
   std::function<void(const StoreState&)> on_state;  // on the store thread, at each change
-  // On the store thread: a commit moved the feed to `head`; before that commit's answers.
-  std::function<void(uint64_t head)> on_head;
+  // On the store thread: a commit moved the feed to `head`; before that commit's answers. `urgent`: the last place in
+  // it of a write of this node's in the REVOKE lane; 0: none.
+  std::function<void(uint64_t head, uint64_t urgent)> on_head;
 };
 
 class Store {
@@ -111,10 +119,11 @@ class Store {
   Store& operator=(const Store&) = delete;
 
   void Submit(WriteRequest request, WriteCallback done);
-  // All rows and the cursor of `range` (of the feed of `peer_uid`) are one transaction; a row that brings nothing
-  // writes nothing, the cursor moves all the same [A10]. InvalidArgument: a row does not decode, nothing was merged.
-  // Merges of the BULK lane and without a range wait behind everything else, at most kBulkRowsPerCommit rows (or one
-  // batch) a commit, so that writes and revocations do not wait for them.
+  // The cursor of `range` (of the feed of `peer_uid`) moves in the transaction of the last rows; a row that brings
+  // nothing writes nothing, the cursor moves all the same [A10]. InvalidArgument: a row does not decode, nothing was
+  // merged. REVOKE is one transaction. Merges of the BULK lane and without a range wait behind everything else and may
+  // be several (store_thread.h), so that writes and revocations do not wait for them; after an error the rows of the
+  // first of them may be there.
   void Merge(std::vector<WireRow> rows, std::string peer_uid, std::optional<FeedRange> range, MergeCallback done);
   // [A9] Decides, and stores, from where the feed of a peer is wanted; `history` of its Hello, the running epoch last.
   void OpenFeed(std::string peer_uid, std::vector<FeedEpoch> history, FeedCallback done);

@@ -157,10 +157,15 @@ void Writer::Abandon() {
   head_ = committed_head_;
   mark_ms_ = committed_mark_ms_;
   counts_ = committed_counts_;
-  for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
-    digests_.Join(step->kind, step->bucket, step->delta.Negated());
+  TakeBack(0);
+}
+
+// What was done to the sums since there were so many steps.
+void Writer::TakeBack(size_t steps) {
+  for (; steps_.size() > steps; steps_.pop_back()) {
+    const Step& step = steps_.back();
+    digests_.Join(step.kind, step.bucket, step.delta.Negated());
   }
-  steps_.clear();
 }
 
 absl::Status Writer::Note(absl::Status status) {
@@ -182,6 +187,39 @@ absl::StatusOr<Entry> Writer::Current(std::string_view kind, std::string_view id
 }
 
 absl::StatusOr<WriteResult> Writer::Write(const WriteRequest& request, uint64_t wall_ms) {
+  if (!request.then) {
+    return WriteOne(request, wall_ms);
+  }
+  AURORA_RETURN_IF_ERROR(Note(db_.Execute("SAVEPOINT both")));
+  const uint64_t head = head_;
+  const uint64_t mark_ms = mark_ms_;
+  const RowCounts counts = counts_;
+  const size_t steps = steps_.size();
+  absl::StatusOr<WriteResult> first = WriteOne(request, wall_ms);
+  absl::Status status = first.status();
+  if (first.ok() && first->changed) {
+    absl::StatusOr<WriteResult> second = WriteOne(request.then(first->entry.id), wall_ms);
+    status = second.status();
+    if (second.ok()) {
+      first->followed = std::move(second->entry);
+    }
+  }
+  AURORA_RETURN_IF_ERROR(failure_);
+  if (!status.ok()) {
+    AURORA_RETURN_IF_ERROR(Note(db_.Execute("ROLLBACK TO both")));
+    head_ = head;
+    mark_ms_ = mark_ms;
+    counts_ = counts;
+    TakeBack(steps);
+  }
+  AURORA_RETURN_IF_ERROR(Note(db_.Execute("RELEASE both")));
+  if (!status.ok()) {
+    return status;
+  }
+  return first;
+}
+
+absl::StatusOr<WriteResult> Writer::WriteOne(const WriteRequest& request, uint64_t wall_ms) {
   WriteResult result;
   const replication::Dot dot{origin_, counter_ + 1};
   AURORA_ASSIGN_OR_RETURN(result.entry,
@@ -199,6 +237,14 @@ absl::StatusOr<WriteResult> Writer::Write(const WriteRequest& request, uint64_t 
                               "): only disable, enable, revoke or deactivate it here");
   }
   replication::Row row = replication::WriteRow(entry.row, dot, hlc, *write);
+  if (write->spec.has_value()) {
+    const size_t bytes = replication::WireRow{entry.kind, entry.id, EncodeRow(row)}.bytes();
+    if (bytes > replication::kWrittenBytesMax) {
+      return InvalidArgument("spec: with it " + entry.kind + " " + entry.id + " takes " + std::to_string(bytes) +
+                             " bytes; at most " + std::to_string(replication::kWrittenBytesMax) +
+                             " reach the other nodes");
+    }
+  }
   const auto resolve = options_.resolve.find(entry.kind);
   if (resolve == options_.resolve.end()) {
     return InvalidArgument("unknown kind \"" + entry.kind + "\"");

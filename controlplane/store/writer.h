@@ -39,11 +39,15 @@ class Writer {
   void Abandon();
   const absl::Status& failure() const { return failure_; }
 
+  // With its `then`: both or neither.
   absl::StatusOr<WriteResult> Write(const WriteRequest& request, uint64_t wall_ms);
   // Rows and cursor; a row that brings nothing writes nothing, the cursor moves all the same [A10]. `peer_uid`: whose
   // feed the range is of.
   absl::StatusOr<MergeResult> Merge(std::span<const RemoteRow> rows, std::string_view peer_uid,
                                     const std::optional<FeedRange>& range, uint64_t wall_ms);
+  // The same in parts, also in several transactions: any number of MergeRows, then EndMerge with the last of them.
+  absl::Status MergeRows(std::span<const RemoteRow> rows, uint64_t wall_ms, MergeResult& result);
+  absl::Status EndMerge(std::string_view peer_uid, const std::optional<FeedRange>& range, MergeResult& result);
   // Encoded ones. InvalidArgument: one of them does not decode; nothing was merged.
   absl::StatusOr<MergeResult> Merge(std::span<const WireRow> rows, std::string_view peer_uid,
                                     const std::optional<FeedRange>& range, uint64_t wall_ms);
@@ -78,6 +82,7 @@ class Writer {
   absl::Status PrepareAll();
   absl::Status StartEpoch(uint64_t wall_ms);
   absl::StatusOr<std::string> MetaOr(std::string_view key, std::string_view fallback);
+  absl::StatusOr<WriteResult> WriteOne(const WriteRequest& request, uint64_t wall_ms);
   absl::StatusOr<Entry> Current(std::string_view kind, std::string_view id);
   absl::Status LoadSums();
   absl::Status FillColumns();
@@ -92,6 +97,7 @@ class Writer {
   std::string WrongWith(const Kept& kept, Entry& right) const;
   absl::Status PutRight(const Kept& kept, Entry right);
   absl::Status CheckSum(const RowSet& set, bool repair, bool untold, CheckReport& report);
+  void TakeBack(size_t steps);
   RowDigest Account(const Entry& before, const replication::Row& row, bool parked);
   absl::Status Put(Entry& entry, replication::Row row, std::optional<std::string> resolved,
                    std::optional<std::string> parked);
@@ -122,7 +128,7 @@ class Writer {
   };
   std::vector<Step> steps_;
   RowCounts committed_counts_;
-  bool parked_changed_ = false;  // since the running Merge began
+  bool parked_changed_ = false;  // since the running MergeRows began
   sqlite::Statement put_row_, put_resolved_, drop_resolved_, put_change_, drop_change_, put_meta_,
       put_event_, trim_events_, put_audit_, drop_meta_, put_cursor_, get_cursor_, trim_cursors_,
       set_rows_, set_digests_;

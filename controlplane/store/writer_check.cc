@@ -270,7 +270,8 @@ absl::Status Writer::CheckRest(bool repair, uint64_t wall_ms, CheckReport& repor
     return absl::OkStatus();
   }
   std::string text = std::to_string(report.wrong) + " things kept beside the policy rows did not follow from them";
-  text += repair ? ", " + std::to_string(report.repaired) + " were put right" : "; `sync verify --repair` puts them right";
+  text += repair ? ", " + std::to_string(report.repaired) + " were put right"
+                 : "; `sync verify --repair` puts them right";
   if (!report.findings.empty() && !report.findings.front().row.kind.empty()) {
     const CheckFinding& first = report.findings.front();
     text += "; the first: " + first.row.kind + " " + first.row.id + ": " + first.what;

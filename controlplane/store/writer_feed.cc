@@ -39,21 +39,31 @@ absl::StatusOr<MergeResult> Writer::Merge(std::span<const WireRow> rows, std::st
 absl::StatusOr<MergeResult> Writer::Merge(std::span<const RemoteRow> rows, std::string_view peer_uid,
                                           const std::optional<FeedRange>& range, uint64_t wall_ms) {
   MergeResult result;
+  AURORA_RETURN_IF_ERROR(MergeRows(rows, wall_ms, result));
+  AURORA_RETURN_IF_ERROR(EndMerge(peer_uid, range, result));
+  return result;
+}
+
+absl::Status Writer::MergeRows(std::span<const RemoteRow> rows, uint64_t wall_ms, MergeResult& result) {
   parked_changed_ = false;
   for (const RemoteRow& row : rows) {
     AURORA_RETURN_IF_ERROR(MergeOne(row, wall_ms, result));
   }
-  AURORA_RETURN_IF_ERROR(RaiseMark(clock_->now()));
+  result.parked_moved |= parked_changed_;
+  return RaiseMark(clock_->now());
+}
+
+absl::Status Writer::EndMerge(std::string_view peer_uid, const std::optional<FeedRange>& range, MergeResult& result) {
   if (range.has_value()) {
     AURORA_RETURN_IF_ERROR(MoveCursor(peer_uid, *range, result));
   }
-  if (parked_changed_) {
+  if (result.parked_moved) {
     absl::StatusOr<replication::Parked> names = reader_.ParkedNames();
     AURORA_RETURN_IF_ERROR(Note(names.status()));
     result.parked_now = *std::move(names);
   }
   result.head = head_;
-  return result;
+  return absl::OkStatus();
 }
 
 absl::Status Writer::MergeOne(const RemoteRow& remote, uint64_t wall_ms, MergeResult& result) {

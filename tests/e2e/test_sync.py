@@ -1,5 +1,5 @@
 """Policy on three whole nodes (control and data plane each): one write is everywhere, a revocation is never lost."""
-import json, os, signal, threading, time
+import json, os, signal, sqlite3, threading, time
 
 import pytest
 from cluster import Cluster
@@ -236,3 +236,63 @@ def test_writes_from_three_nodes_survive_a_killed_control_plane(own):
     until(lambda: len({frozenset(ids(n)) for n in own.nodes}) == 1, "three equal nodes", 60)
     missing = wanted - ids(own.nodes[0])
     assert not missing, f"{len(missing)} of {len(wanted)} acknowledged writes are gone: {sorted(missing)[:5]}"
+
+
+def verify(node, *flags):
+    answer = node.ctl("sync", "verify", *flags, check=False)
+    assert answer.returncode in (0, 8, 9), answer.stderr
+    return answer.returncode, json.loads(answer.stdout), answer.stderr
+
+
+def tamper(node, *statements):
+    """With its control plane stopped."""
+    with sqlite3.connect(f"{node.state}/aurora.db") as db:
+        for sql in statements:
+            db.execute(sql)
+    db.close()
+
+
+def test_what_is_kept_beside_the_rows_is_verified_and_repaired_on_every_node(own):
+    n1, n2, n3 = own.nodes
+    made = json.loads(n1.ctl("keys", "create", "--name", "tampered", "--wait", "all").stdout)
+    code, said, _ = verify(n3)
+    assert code == 0 and said["good"] and said["complete"], said
+    assert [n["node_id"] for n in said["nodes"]] == ["n3", "n1", "n2"] and len({n["check"]["rows"] for n in said["nodes"]}) == 1, said
+    n2.kill("controlplane")
+    code, said, told = verify(n1)
+    assert code == 8 and "not every member" in told, (code, told)
+    assert [n["node_id"] for n in said["nodes"] if n["trouble"]] == ["n2"], said
+    # A digest that says nothing of its row, and a value in force that the row does not give.
+    tamper(n2, f"UPDATE row SET digest = x'00112233445566778899aabbccddeeff' WHERE id = '{made['id']}'",
+           f"DELETE FROM resolved WHERE id = '{made['id']}'")
+    n2.spawn("controlplane")
+    until(lambda: all(p["streaming"] for p in json.loads(n1.ctl("sync", "peers", check=False).stdout)["peers"]), "n2 is back", 40)
+    code, said, told = verify(n1)
+    assert code == 9 and "sync verify --repair" in told, (code, told)
+    wrong = {n["node_id"]: n["check"] for n in said["nodes"]}
+    assert [int(wrong[n]["wrong"]) for n in ("n1", "n2", "n3")] == [0, 1, 0], said
+    finding = wrong["n2"]["findings"][0]
+    assert finding["kind"] == "AuthKey" and finding["id"] == made["id"] and "kept digest" in finding["what"] and "in force" in finding["what"]
+    code, said, told = verify(n1, "--repair")
+    assert code == 0 and said["good"], (said, told)
+    assert verify(n1)[0] == 0 and verify(n2)[0] == 0
+    until(lambda: n2.models(made["value"]).status == 200, "n2's data plane has the key again", 10)
+    events = json.loads(n2.ctl("events", "tail").stdout)["events"]
+    assert {"policy_check_failed", "policy_repaired"} <= {e["type"] for e in events}
+
+
+def test_rows_that_a_node_has_lost_are_named_and_exchanged_again(own):
+    n1, n2, _ = own.nodes
+    made = json.loads(n1.ctl("keys", "create", "--name", "lost", "--wait", "all").stdout)
+    n2.kill("controlplane")
+    tamper(n2, *(f"DELETE FROM {table} WHERE id = '{made['id']}'" for table in ("row", "resolved", "change")))
+    n2.spawn("controlplane")
+    until(lambda: all(p["streaming"] for p in json.loads(n1.ctl("sync", "peers", check=False).stdout)["peers"]), "n2 is back", 40)
+    code, said, _ = verify(n1)
+    assert code == 9, said
+    different = {n["node_id"]: n.get("differences", []) for n in said["nodes"]}
+    assert different["n2"] == [{"kind": "AuthKey", "id": made["id"], "what": "n2 does not have it"}] and different["n3"] == [], different
+    code, said, told = verify(n1, "--repair")
+    assert code == 0, (said, told)
+    assert own.rest(n2, "GET", f"auth-keys/{made['id']}").status == 200
+    until(lambda: n2.models(made["value"]).status == 200, "n2 lets the key in again", 10)

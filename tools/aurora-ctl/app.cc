@@ -179,6 +179,7 @@ struct Flags {
   int limit = 100;
   int64_t after = 0;
   Watch watch;
+  bool repair = false;
   std::string interval = "2s";
   bool new_cluster = false;
   bool local = false;  // the command needs no node
@@ -293,6 +294,9 @@ class Builder {
     CLI::App* sync = Group("sync", "how policy is exchanged between the nodes");
     Leaf(sync, "status", "whether this node has caught up", [](Session& s) { return SyncStatus(s); });
     Leaf(sync, "peers", "per member: what is missing here and there", [](Session& s) { return SyncPeers(s); });
+    Leaf(sync, "verify", "compare the policy of all members, and what each keeps beside it",
+         [this](Session& s) { return SyncVerify(s, f_.repair); })
+        ->add_flag("--repair", f_.repair, "put right what can be: nothing that was written is lost");
     Leaf(sync, "conflicts", "rows written in two places at once, until the next write",
          [](Session& s) { return SyncConflicts(s); });
     CLI::App* keyring = Group("keyring", "the keys that seal gossip");

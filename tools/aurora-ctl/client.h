@@ -3,6 +3,7 @@
 // Errors: grpc::Status of the call; a deadline counts as unreachable.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -39,6 +40,9 @@ class Client {
     }
     return (stub_.get()->*method)(&context, request, response);
   }
+
+  // For what takes its time.
+  void AllowAtLeast(int64_t timeout_ms) { options_.timeout_ms = std::max(options_.timeout_ms, timeout_ms); }
 
   const std::string& address() const { return options_.address; }
 

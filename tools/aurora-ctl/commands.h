@@ -56,6 +56,7 @@ int NodesList(Session& session);
 int NodesGet(Session& session, const std::string& node_id);
 int NodesRemove(Session& session, const std::string& node_id);
 int SyncStatus(Session& session);
+int SyncVerify(Session& session, bool repair);
 int SyncPeers(Session& session);
 int SyncConflicts(Session& session);
 int KeyringList(Session& session);

@@ -50,6 +50,13 @@ const std::vector<Column> kConflictColumns = {{"KIND", "kind"},       {"ID", "id
                                               {"DELETED", "deleted"}, {"VALUE", "text"},
                                               {"WRITTEN-BY", "node_uid", true}};
 
+const std::vector<Column> kVerifyColumns = {{"NODE", "node_id"},
+                                            {"ROWS", "rows"},
+                                            {"WRONG", "wrong"},
+                                            {"REPAIRED", "repaired"},
+                                            {"DIFFERENT", "different"},
+                                            {"TROUBLE", "trouble"}};
+
 template <class Response>
 int PrintKey(Session& session, const grpc::Status& status, const Response& response) {
   if (!status.ok()) {
@@ -84,6 +91,60 @@ int SyncStatus(Session& session) {
 
 int SyncPeers(Session& session) {
   return ShowSync(session, true);
+}
+
+namespace {
+
+// What is wrong, one line each.
+void PrintFindings(Session& session, const v1::VerifiedNode& node) {
+  const auto line = [&](const std::string& what, const v1::CheckFinding& f) {
+    session.out << node.node_id() << ": " << f.kind() << (f.id().empty() ? "" : " " + f.id())
+                << (f.kind().empty() ? "" : ": ") << f.what() << what << "\n";
+  };
+  const bool repaired = node.check().repaired() > 0;
+  for (const v1::CheckFinding& finding : node.check().findings()) {
+    line(repaired && finding.what().find("does not decode") == std::string::npos ? " (put right)" : "", finding);
+  }
+  for (const v1::CheckFinding& finding : node.differences()) {
+    line("", finding);
+  }
+}
+
+}  // namespace
+
+// Exit 9 while something is wrong or differs, else 8 while a member was not looked at.
+int SyncVerify(Session& session, bool repair) {
+  constexpr int kVerifyMs = 60'000;
+  v1::VerifySyncRequest request;
+  request.set_repair(repair);
+  request.set_timeout_ms(kVerifyMs);
+  session.client->AllowAtLeast(kVerifyMs + 5'000);
+  v1::VerifySyncResponse response;
+  if (const grpc::Status status = session.Call(&Stub::VerifySync, request, &response); !status.ok()) {
+    return session.Fail(status);
+  }
+  const Json body = protojson::ToJson(response);
+  Json rows = Json::array();
+  for (const v1::VerifiedNode& node : response.nodes()) {
+    rows.push_back({{"node_id", node.node_id()},
+                    {"rows", node.has_check() ? Json(node.check().rows()) : Json("")},
+                    {"wrong", node.check().wrong()},
+                    {"repaired", node.check().repaired()},
+                    {"different", node.compared() ? Json(node.different()) : Json("not compared")},
+                    {"trouble", node.trouble()}});
+  }
+  const bool text = session.format == Format::kTable || session.format == Format::kWide;
+  Print(session.out, session.format, body, rows, kVerifyColumns);
+  if (text) {
+    for (const v1::VerifiedNode& node : response.nodes()) {
+      PrintFindings(session, node);
+    }
+  }
+  if (!response.good()) {
+    return session.Fail(kDiff, repair ? "some of it could not be put right; see `events tail`"
+                                      : "the members or their digests differ; `sync verify --repair` puts it right");
+  }
+  return response.complete() ? kOk : session.Fail(kPartial, "what was compared is equal, but not every member was");
 }
 
 int SyncConflicts(Session& session) {

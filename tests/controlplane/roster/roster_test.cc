@@ -234,6 +234,9 @@ TEST_CASE("a seventeenth node is refused as full and a known one is not") {
   rig.Add("z", 0, "c1");
   rig.Start("z");
   CHECK(rig.Link("a", "z").first.reason == Refuse::kFull);
+  CHECK(rig.Count("a", Event::Kind::kClusterFull) == 1);
+  CHECK(rig.Link("a", "z").first.reason == Refuse::kFull);
+  CHECK(rig.Count("a", Event::Kind::kClusterFull) == 1);  // told, and not again at once
   rig.Unlink("a", "b");
   CHECK(rig.Link("a", "b").first.ok());
 }

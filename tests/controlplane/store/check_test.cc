@@ -50,7 +50,7 @@ TEST_CASE("nothing is wrong with what a store has written itself, and equal rows
   REQUIRE(Wait([&](auto done) {
             a.Read(
                 [&](Reader& reader) -> absl::Status {
-                  AURORA_ASSIGN_OR_RETURN(const replication::FeedBatch batch, reader.FeedBatch(Lane::kBulk, 0, 1000, 1 << 20));
+                  AURORA_ASSIGN_OR_RETURN(const auto batch, reader.FeedBatch(Lane::kBulk, 0, 1000, 1 << 20));
                   rows = batch.rows;
                   return absl::OkStatus();
                 },
@@ -165,7 +165,8 @@ TEST_CASE("a row that cannot be in force here is not wrong as long as it is said
   {
     Store store(Options(dir, 2));
     const replication::Row bad = replication::WriteRow({}, {{std::string(32, 'a'), 1}, 1}, {5, 0}, {"bad", false, {}});
-    REQUIRE(Merge(store, {Wire(std::string(schema::kAlias), "parked", bad), Wire("Later", "x", bad)})->parked.count == 2);
+    const auto merged = Merge(store, {Wire(std::string(schema::kAlias), "parked", bad), Wire("Later", "x", bad)});
+    REQUIRE(merged->parked.count == 2);
     CHECK(CheckNow(store, true)->wrong == 0);
   }
   Tamper(dir, "UPDATE row SET parked = NULL WHERE id = 'parked'");

@@ -334,6 +334,23 @@ TEST_CASE("conflicts, skewed clocks and rows that differ at equal versions are r
   CHECK(MergeNow(*disk.writer, {Wire("Alias", "a", broken)})->diverged.count == 1);
 }
 
+TEST_CASE("rows of a later version, of a kind or with fields unknown here, pass through unchanged") {
+  const TempDir dir;
+  Disk disk(dir);
+  REQUIRE(disk.Open().ok());
+  // Field 4000 of a message that this program does not know: tag and three bytes.
+  const std::string later = std::string("\x82\xfa\x01\x03", 4) + "new";
+  const std::vector<WireRow> rows = {Wire("Alias", "known", RowOf(later, 1)),
+                                     Wire("Later", "unknown", RowOf(later, 2, true))};
+  REQUIRE(MergeNow(*disk.writer, rows)->parked.count == 1);
+  REQUIRE(disk.Open().ok());  // and through a start
+  const auto batch = disk.writer->reader().FeedBatch(Lane::kBulk, 0, 10, 1 << 20);
+  REQUIRE(batch.ok());
+  CHECK(batch->rows == rows);
+  CHECK(disk.writer->reader().FeedBatch(Lane::kRevoke, 0, 10, 1 << 20)->rows == std::vector{rows[1]});
+  CHECK(disk.writer->reader().Get("Alias", "known")->resolved == "v:" + later);
+}
+
 TEST_CASE("whatever moment the power goes, a cursor that stands has its rows and the digests fit") {
   uint64_t cuts = 0;
   uint64_t lost = 0;
