@@ -280,6 +280,7 @@ void SyncVerify::OnBoth(const std::string& uid, const Place& place, const v1::Ch
 
 void SyncVerify::EndRound(const std::string& uid, Peer& peer) {
   if (peer.places.empty()) {
+    peer.before.clear();  // what differed before does not any more
     peer.done = true;
     return;
   }

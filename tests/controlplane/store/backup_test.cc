@@ -204,7 +204,7 @@ TEST_CASE("a restore that is told to stop ends within a page, says so, and is go
   }
   std::atomic<BackupThread*> running{nullptr};
   StoreOptions options = Options(fresh, 8);
-  options.on_head = [&](uint64_t) {
+  options.on_head = [&](uint64_t, uint64_t) {
     if (BackupThread* backups = running.load(); backups != nullptr) {
       backups->Stop();  // the first page is in
     }
