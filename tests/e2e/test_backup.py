@@ -44,6 +44,7 @@ def make_key(node, name):
 
 
 def revoke(node, key):
+    until(lambda: rest(node, "GET", f"auth-keys/{key}").status == 200, f"{node.id} has the key", 10)
     answer = node.ctl("keys", "deactivate", key, "--wait", "local")
     assert answer.returncode == 0, answer.stderr
 
