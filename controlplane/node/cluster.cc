@@ -437,8 +437,12 @@ void ClusterImpl::Publish() {
     numbers.revocation_seconds = sync_->revocation_seconds();
     numbers.merge_seconds = sync_->merge_seconds();
     const Instant now = uv::Loop::Now();
+    const auto before = std::exchange(synced_at_, {});  // of those who are no peers any more, nothing is kept
     for (replication::PeerStatus& peer : core->Peers(now)) {
       double& synced_at = synced_at_[peer.member.uid];
+      if (const auto at = before.find(peer.member.uid); at != before.end()) {
+        synced_at = at->second;
+      }
       if (peer.synced) {
         synced_at = static_cast<double>(WallMs()) / 1000 - (now - peer.last_heard).seconds();
       }

@@ -1,6 +1,7 @@
 import shutil, signal
 
 import pytest
+from cluster import Cluster
 from member import Member
 from node import Node
 
@@ -59,3 +60,22 @@ def members():
 @pytest.fixture(scope="module")
 def module_members():
     yield from member_maker()
+
+
+def three_nodes():
+    cluster = Cluster()
+    try:
+        yield cluster.start()
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture(scope="module")
+def trio():
+    """Three nodes, both processes each, for tests that leave them as they were."""
+    yield from three_nodes()
+
+
+@pytest.fixture
+def own():
+    yield from three_nodes()

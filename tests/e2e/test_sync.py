@@ -1,28 +1,9 @@
 """Policy on three whole nodes (control and data plane each): one write is everywhere, a revocation is never lost."""
 import json, os, signal, sqlite3, threading, time
 
-import pytest
 from cluster import Cluster
 from kills import quantile
 from node import request, until
-
-
-@pytest.fixture(scope="module")
-def trio():
-    cluster = Cluster()
-    try:
-        yield cluster.start()
-    finally:
-        cluster.stop()
-
-
-@pytest.fixture
-def own():
-    cluster = Cluster()
-    try:
-        yield cluster.start()
-    finally:
-        cluster.stop()
 
 
 def test_a_key_works_on_every_node_and_its_revocation_is_enforced_on_every_node(trio):

@@ -1,8 +1,6 @@
 """Replication at size: 100 000 keys to a fresh node, what an idle stream costs, and a peer that stops reading."""
 import json, os, re, signal, threading, time
 
-import pytest
-from cluster import Cluster
 from kills import quantile
 from node import Node, free_address, request, until
 from test_cluster_idle import pss_mb
@@ -65,15 +63,6 @@ def cpu(node):
     with open(f"/proc/{node.children['controlplane'].pid}/stat") as f:
         fields = f.read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-@pytest.fixture(scope="module")
-def trio():
-    cluster = Cluster()
-    try:
-        yield cluster.start()
-    finally:
-        cluster.stop()
 
 
 def test_an_idle_replicate_stream_costs_little(trio):

@@ -4,19 +4,16 @@
 // Prints a table. Exit 1: an invariant broke (the line says how to replay it) or a mutant was not caught.
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <ctime>
 #include <string>
 #include <vector>
 
 #include "tests/sim/election/world.h"
+#include "tests/sim/sim_main.h"
 
 namespace {
 
 using namespace aurora::elecsim;  // NOLINT
-
-double Cpu() { return static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+using namespace aurora::sim;     // NOLINT
 
 int RunSeeds(uint64_t first, uint64_t seeds) {
   Tally total;
@@ -47,48 +44,25 @@ int RunSeeds(uint64_t first, uint64_t seeds) {
     total.open_us += t.open_us;
     total.chaos_us += t.chaos_us;
   }
-  const auto line = [](const char* what, uint64_t n) {
-    std::printf("| %-44s | %12llu |\n", what, static_cast<unsigned long long>(n));
-  };
-  line("histories", seeds);
-  line("events", total.events);
-  line("virtual seconds of faults", static_cast<uint64_t>(total.chaos_us / 1'000'000));
-  line("  of them with a gate open, per cent",
+  Line("histories", seeds);
+  Line("events", total.events);
+  Line("virtual seconds of faults", static_cast<uint64_t>(total.chaos_us / 1'000'000));
+  Line("  of them with a gate open, per cent",
        total.chaos_us == 0 ? 0 : static_cast<uint64_t>(total.open_us * 100 / total.chaos_us));
-  line("elections won", total.elections);
-  line("gates opened", total.openings);
-  line("switchovers asked for", total.transfers);
-  line("terms released", total.releases);
-  line("terms closed without an acknowledgement", total.unreleased);
-  line("changes of the voters", total.config_changes);
-  line("control planes killed", total.crashes);
-  line("processes stopped for a while", total.freezes);
-  line("writes lost with their process", total.lost_writes);
-  line("disks lost", total.wiped);
-  line("histories left without a majority", total.stuck);
-  line("seconds of CPU", static_cast<uint64_t>(Cpu() - start));
-  line("violations", static_cast<uint64_t>(broken));
+  Line("elections won", total.elections);
+  Line("gates opened", total.openings);
+  Line("switchovers asked for", total.transfers);
+  Line("terms released", total.releases);
+  Line("terms closed without an acknowledgement", total.unreleased);
+  Line("changes of the voters", total.config_changes);
+  Line("control planes killed", total.crashes);
+  Line("processes stopped for a while", total.freezes);
+  Line("writes lost with their process", total.lost_writes);
+  Line("disks lost", total.wiped);
+  Line("histories left without a majority", total.stuck);
+  Line("seconds of CPU", static_cast<uint64_t>(Cpu() - start));
+  Line("violations", static_cast<uint64_t>(broken));
   return broken;
-}
-
-// Seeds until the mutant is caught.
-bool Caught(const MutantInfo& info, uint64_t seeds) {
-  for (const auto& [name, what] : RunScenarios(info.mutant)) {
-    if (!what.empty()) {
-      std::printf("| caught | %-52s | %-26s | %s\n", info.name, name.c_str(), what.c_str());
-      return true;
-    }
-  }
-  for (uint64_t seed = 1; seed <= seeds; ++seed) {
-    World world(seed, info.mutant);
-    if (!world.Run()) {
-      std::printf("| caught | %-52s | seed %-21llu | %s\n", info.name, static_cast<unsigned long long>(seed),
-                  world.failure().c_str());
-      return true;
-    }
-  }
-  std::printf("| MISSED | %-52s | %llu seeds\n", info.name, static_cast<unsigned long long>(seeds));
-  return false;
 }
 
 struct Distribution {
@@ -158,47 +132,19 @@ void TakeoverTable(uint64_t trials) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  uint64_t seeds = 2000;
-  uint64_t first = 1;
-  uint64_t takeovers = 0;
-  bool mutants = false;
-  std::string only;
-  for (int i = 1; i < argc; ++i) {
-    const char* value = i + 1 < argc ? argv[i + 1] : "";
-    if (std::strcmp(argv[i], "--seeds") == 0) {
-      seeds = std::strtoull(value, nullptr, 10), ++i;
-    } else if (std::strcmp(argv[i], "--seed") == 0) {
-      first = std::strtoull(value, nullptr, 10), ++i;
-    } else if (std::strcmp(argv[i], "--mutants") == 0) {
-      mutants = true;
-    } else if (std::strcmp(argv[i], "--mutant") == 0) {
-      only = value, mutants = true, ++i;
-    } else if (std::strcmp(argv[i], "--takeover") == 0) {
-      takeovers = std::strtoull(value, nullptr, 10), ++i;
-    } else {
-      std::fprintf(stderr,
-                   "usage: election-sim [--seeds N] [--seed S] [--mutants] [--mutant NAME] [--takeover N]\n");
-      return 2;
-    }
+  Options options;
+  options.seeds = 2000;
+  constexpr const char* kUsage = "election-sim [--seeds N] [--seed S] [--mutants] [--mutant NAME] [--takeover N]";
+  if (!Parse(argc, argv, kUsage, true, &options)) {
+    return 2;
   }
-  if (takeovers > 0) {
-    TakeoverTable(takeovers);
+  if (options.takeovers > 0) {
+    TakeoverTable(options.takeovers);
     return 0;
   }
-  int wrong = 0;
-  if (mutants) {
-    for (const MutantInfo& info : Mutants()) {
-      if (only.empty() || only == info.name) {
-        wrong += Caught(info, seeds) ? 0 : 1;
-        std::fflush(stdout);
-      }
-    }
-  } else {
-    for (const auto& [name, what] : RunScenarios(Mutant::kNone)) {
-      std::printf("| %-44s | %12s |\n", name.c_str(), what.empty() ? "holds" : what.c_str());
-      wrong += what.empty() ? 0 : 1;
-    }
-    wrong += RunSeeds(first, seeds);
+  if (options.mutants) {
+    return HuntMutants<World>(Mutants(), RunScenarios, options) == 0 ? 0 : 1;
   }
-  return wrong == 0 ? 0 : 1;
+  const int broken = PrintScenarios(RunScenarios(Mutant::kNone)) + RunSeeds(options.first, options.seeds);
+  return broken == 0 ? 0 : 1;
 }
