@@ -37,6 +37,20 @@ class ClusterApi {
                       ClusterReply<v1::UseGossipKeyResponse> reply) = 0;
   virtual void RemoveKey(const std::string& actor, const std::string& fingerprint,
                          ClusterReply<v1::RemoveGossipKeyResponse> reply) = 0;
+  virtual void FailoverStatus(ClusterReply<v1::GetFailoverStatusResponse> reply) = 0;
+  // The reply comes when another node is active, or the request's timeout has passed.
+  virtual void Transfer(const std::string& actor, const v1::TransferLeadershipRequest& request,
+                        ClusterReply<v1::TransferLeadershipResponse> reply) = 0;
+  virtual void Drain(const std::string& actor, const std::string& node_id,
+                     ClusterReply<v1::DrainNodeResponse> reply) = 0;
+  virtual void Undrain(const std::string& actor, const std::string& node_id,
+                       ClusterReply<v1::UndrainNodeResponse> reply) = 0;
+  virtual void AddVoters(const std::string& actor, const v1::AddVotersRequest& request,
+                         ClusterReply<v1::AddVotersResponse> reply) = 0;
+  virtual void RemoveVoters(const std::string& actor, const v1::RemoveVotersRequest& request,
+                            ClusterReply<v1::RemoveVotersResponse> reply) = 0;
+  virtual void UnsafeRecover(const std::string& actor, const v1::UnsafeRecoverRequest& request,
+                             ClusterReply<v1::UnsafeRecoverResponse> reply) = 0;
 };
 
 }  // namespace aurora::admin

@@ -120,6 +120,13 @@ class Handlers {
   void Handle(const Caller& c, const v1::InstallGossipKeyRequest& r, Reply<v1::InstallGossipKeyResponse> reply);
   void Handle(const Caller& c, const v1::UseGossipKeyRequest& r, Reply<v1::UseGossipKeyResponse> reply);
   void Handle(const Caller& c, const v1::RemoveGossipKeyRequest& r, Reply<v1::RemoveGossipKeyResponse> reply);
+  void Handle(const Caller& c, const v1::GetFailoverStatusRequest& r, Reply<v1::GetFailoverStatusResponse> reply);
+  void Handle(const Caller& c, const v1::TransferLeadershipRequest& r, Reply<v1::TransferLeadershipResponse> reply);
+  void Handle(const Caller& c, const v1::DrainNodeRequest& r, Reply<v1::DrainNodeResponse> reply);
+  void Handle(const Caller& c, const v1::UndrainNodeRequest& r, Reply<v1::UndrainNodeResponse> reply);
+  void Handle(const Caller& c, const v1::AddVotersRequest& r, Reply<v1::AddVotersResponse> reply);
+  void Handle(const Caller& c, const v1::RemoveVotersRequest& r, Reply<v1::RemoveVotersResponse> reply);
+  void Handle(const Caller& c, const v1::UnsafeRecoverRequest& r, Reply<v1::UnsafeRecoverResponse> reply);
   void Handle(const Caller& c, const v1::GetNodeStatusRequest& r, Reply<v1::GetNodeStatusResponse> reply);
   void Handle(const Caller& c, const v1::GetProviderStatusRequest& r, Reply<v1::GetProviderStatusResponse> reply);
   void Handle(const Caller& c, const v1::GetEffectiveConfigRequest& r, Reply<v1::GetEffectiveConfigResponse> reply);

@@ -342,6 +342,38 @@ void RemoveNode(Call call) {
   Show<v1::RemoveNodeRequest, v1::RemoveNodeResponse>(call, request);
 }
 
+// With clustering off the body is `enabled` alone.
+void FailoverStatus(Call call) {
+  using Response = v1::GetFailoverStatusResponse;
+  call.handlers->Handle(call.caller, v1::GetFailoverStatusRequest(),
+                        Reply<Response>([call](absl::StatusOr<Response> answer) {
+                          call.finish(!answer.ok()        ? call.error(answer.status())
+                                      : answer->enabled() ? JsonResponse(200, protojson::ToJson(*answer))
+                                                          : JsonResponse(200, Json{{"enabled", false}}));
+                        }));
+}
+
+// The body is the request; none is an empty one.
+template <class Request, class Response>
+void Ask(Call call) {
+  Request request;
+  if (!call.body.empty()) {
+    const auto fields = protojson::FromJsonText(call.body, &request);
+    if (!fields.ok()) {
+      Fail(call, fields.status());
+      return;
+    }
+  }
+  Show<Request, Response>(call, request);
+}
+
+template <class Request, class Response>
+void AskNode(Call call) {
+  Request request;
+  request.set_node_id(call.id);
+  Show<Request, Response>(call, request);
+}
+
 // ---- The table ----
 
 constexpr std::string_view kPage = kPageParameters;
@@ -377,6 +409,15 @@ constexpr std::array kRoutes = {
     Route{Method::kGet, "cluster/status", "", ClusterStatus},
     Route{Method::kGet, "cluster/nodes", "", Plain<v1::ListNodesRequest, v1::ListNodesResponse>},
     Route{Method::kDelete, "cluster/nodes/:node_id", "", RemoveNode},
+    Route{Method::kPost, "cluster/nodes/:node_id/drain", "", AskNode<v1::DrainNodeRequest, v1::DrainNodeResponse>},
+    Route{Method::kPost, "cluster/nodes/:node_id/undrain", "",
+          AskNode<v1::UndrainNodeRequest, v1::UndrainNodeResponse>},
+    Route{Method::kGet, "failover/status", "", FailoverStatus},
+    Route{Method::kPost, "failover/transfer", "",
+          Ask<v1::TransferLeadershipRequest, v1::TransferLeadershipResponse>},
+    Route{Method::kPost, "voters/add", "", Ask<v1::AddVotersRequest, v1::AddVotersResponse>},
+    Route{Method::kPost, "voters/remove", "", Ask<v1::RemoveVotersRequest, v1::RemoveVotersResponse>},
+    Route{Method::kPost, "voters/unsafe-recover", "", Ask<v1::UnsafeRecoverRequest, v1::UnsafeRecoverResponse>},
     Route{Method::kGet, "node/status", "",
           Plain<v1::GetNodeStatusRequest, v1::GetNodeStatusResponse>},
     Route{Method::kGet, "config", "",

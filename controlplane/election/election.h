@@ -43,6 +43,7 @@ struct Settings {
 struct Member {
   Uid uid;
   std::string node_id;
+  bool operator==(const Member&) const = default;
 };
 
 class Election {
@@ -81,6 +82,8 @@ class Election {
 
   Role role() const { return role_; }
   Term term() const { return state_.term; }
+  // What a Hello may say.
+  Term durable_term() const { return durable_.term; }
   const Config& config() const { return state_.config; }
   const Settings& settings() const { return settings_; }
   // Who leads, as far as this node has heard lately; empty: nobody.
@@ -91,6 +94,10 @@ class Election {
   Instant barrier() const { return barrier_; }
   const Promise& promise() const { return promise_; }
   bool DiskOk(Instant now) const;
+  // Whether this voter could follow us now, if we lead.
+  bool Able(Instant now, const Uid& uid) const {
+    return role_ == Role::kLeader && (uid == settings_.uid ? CanLead(now) : GoodTarget(now, uid));
+  }
   // One line for the status: why a takeover would fail, or nothing.
   std::string Warning(Instant now) const;
 

@@ -56,11 +56,6 @@ std::vector<RingChange> StoredRing(const std::vector<store::GossipKeyRecord>& re
   return out;
 }
 
-bool IsWildcardText(const std::string& text) {
-  const auto ip = gossipwire::ParseIp(text);
-  return ip && peers::IsWildcard(*ip);
-}
-
 roster::GossipState StateOf(gossipwire::NodeState state) {
   switch (state) {
     case gossipwire::NodeState::kAlive:
@@ -111,7 +106,13 @@ ClusterImpl::~ClusterImpl() {
   server_.reset();
   gossip_.reset();
   sync_.reset();
+  failover_.reset();
   links_.reset();
+}
+
+bool ClusterImpl::IsWildcard(const std::string& host) {
+  const auto ip = gossipwire::ParseIp(host);
+  return ip && peers::IsWildcard(*ip);
 }
 
 int64_t ClusterImpl::WallMs() {
@@ -124,7 +125,8 @@ absl::Status ClusterImpl::Open() {
       const std::string advertised,
       peers::AdvertisedIp(settings_.bind_addr, settings_.advertise_addr, peers::LocalIps()));
   advertised_ip_ = gossipwire::FormatIp(advertised);
-  sync_ip_ = IsWildcardText(settings_.sync_bind_addr) ? advertised_ip_ : settings_.sync_bind_addr;
+  sync_ip_ = IsWildcard(settings_.sync_bind_addr) ? advertised_ip_ : settings_.sync_bind_addr;
+  failover_ = MakeFailover();
   AURORA_RETURN_IF_ERROR(OpenLinks());
   AURORA_RETURN_IF_ERROR(OpenGossip());
   OpenRoster(server_->port());
@@ -202,8 +204,10 @@ void ClusterImpl::OpenRoster(uint16_t sync_port) {
   roster_ = std::make_unique<roster::Roster>(uv::Loop::Now(), WallMs(), config, std::move(self), std::move(founding),
                                              std::move(deps_.stored.roster), crypto::RandomU64());
   links_->SetTargets({});
-  links_->Broadcast(ToProto(roster_->Heartbeat(), roster_->View(uv::Loop::Now()).role));
+  links_->Broadcast(ToFrame());
 }
+
+v1::Heartbeat ClusterImpl::ToFrame() const { return ToProto(roster_->Heartbeat(), RoleNow()); }
 
 peers::GossipCallbacks ClusterImpl::GossipHooks() {
   peers::GossipCallbacks callbacks;
@@ -257,7 +261,7 @@ void ClusterImpl::Carry(roster::Outbox& out) {
     links_->Close(close.uid, static_cast<peers::ByeReason>(close.reason), close.message);
   }
   if (out.heartbeat_changed) {
-    links_->Broadcast(ToProto(roster_->Heartbeat(), roster_->View(uv::Loop::Now()).role));
+    links_->Broadcast(ToFrame());
   }
   if (out.targets_changed) {
     std::vector<peers::Target> targets;
@@ -271,9 +275,11 @@ void ClusterImpl::Carry(roster::Outbox& out) {
   }
 }
 
-void ClusterImpl::Tell(bool warning, std::string_view type, const std::string& text) {
-  warning ? log::Warn(text, {{"event", type}}) : log::Info(text, {{"event", type}});
-  deps_.store->AppendEvent(warning ? "warning" : "info", std::string(type), text);
+void ClusterImpl::TellAs(std::string_view severity, std::string_view type, const std::string& text) {
+  severity == "info"      ? log::Info(text, {{"event", type}})
+  : severity == "warning" ? log::Warn(text, {{"event", type}})
+                          : log::Error(text, {{"event", type}});
+  deps_.store->AppendEvent(std::string(severity), std::string(type), text);
 }
 
 void ClusterImpl::OnGossipEvents(std::span<const membership::Event> events) {
@@ -387,7 +393,7 @@ void ClusterImpl::LookAtSeed() {
           facts.addresses = addresses.size();
           for (const gossipwire::Address& address : addresses) {
             const bool ours = address == gossip_->address() ||
-                              (IsWildcardText(settings_.bind_addr) &&
+                              (IsWildcard(settings_.bind_addr) &&
                                std::find(local.begin(), local.end(), address.ip) != local.end());
             facts.mine |= address.port == gossip_->port() && ours;
           }
@@ -410,6 +416,10 @@ void ClusterImpl::OnSecond() {
   local.lag_ms = sync_->Lag().millis();
   Step([&](Instant now, int64_t wall, auto& out) { roster_->SetLocal(now, wall, std::move(local), out); });
   TellSync();
+  failover_->OnSecond();
+  failover_->SetPenalty(static_cast<uint32_t>(std::max(0, gossip_->Stats().health)));
+  relay_.OnSecond(uv::Loop::Now());
+  LookAtSwitches();
   if (seconds_ % kSeedEverySeconds == 0) {
     LookAtSeed();
   }
@@ -430,6 +440,14 @@ void ClusterImpl::Publish() {
   numbers.stream_reconnects = links_up_;
   numbers.refusals = refusals_;
   numbers.converged = sync_->Converged();
+  if (Leads()) {
+    numbers.failover = failover_->View();
+    numbers.failover_counters = failover_->counters();
+    numbers.voters_reached = VotersReached(numbers.failover->config);
+    numbers.election_seconds = failover_->election_seconds();
+    const bool well = !Exclusive() || FailoverReasons(*numbers.failover).empty();
+    numbers.view.state = ClusterState(*numbers.failover, well ? numbers.view.state : "degraded");
+  }
   if (const replication::Replicator* core = sync_->core(); core != nullptr) {
     numbers.sync = core->counters();
     numbers.feed_seq = core->head();

@@ -54,6 +54,8 @@ class Cluster : public admin::ClusterApi {
 
   // Tells everyone that this node leaves, then runs `done` (2 s at most). Destroy it then.
   virtual void Leave(std::function<void()> done) = 0;
+  // Hands leadership over if this node leads and another one can (half a second at most), then runs `done`.
+  virtual void StepDown(std::function<void()> done) = 0;
   virtual std::shared_ptr<metrics::Source> metrics() = 0;
   // The store's feed moved; any thread.
   virtual void OnHead(uint64_t head, uint64_t urgent) = 0;

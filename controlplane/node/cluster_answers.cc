@@ -8,16 +8,6 @@
 
 namespace aurora::node {
 
-template <class Response, class F>
-void ClusterImpl::OnLoop(ClusterReply<Response> reply, F answer) {
-  auto shared = std::make_shared<ClusterReply<Response>>(std::move(reply));
-  const bool posted =
-      deps_.mailbox->Post([shared, answer = std::move(answer)]() mutable { (*shared)(answer()); });
-  if (!posted) {
-    (*shared)(Unavailable("the control loop is stopping or overloaded; try again"));
-  }
-}
-
 void ClusterImpl::Status(ClusterReply<v1::GetClusterStatusResponse> reply) {
   OnLoop(std::move(reply), [this]() -> absl::StatusOr<v1::GetClusterStatusResponse> {
     const roster::ClusterView view = roster_->View(uv::Loop::Now());
@@ -30,15 +20,12 @@ void ClusterImpl::Status(ClusterReply<v1::GetClusterStatusResponse> reply) {
     out.set_region(self.region);
     out.set_zone(self.zone);
     out.set_failover_mode(self.failover_mode);
-    out.set_role(view.role);
-    out.set_leader_id(view.leader_id);
-    out.set_term(view.term);
     out.set_node_count(view.node_count);
     out.set_healthy_count(view.healthy_count);
-    out.set_state(view.state);
     for (const std::string& reason : view.reasons) {
       out.add_reasons(reason);
     }
+    AddFailoverTo(&out);
     out.set_converged(sync_->Converged());
     out.set_max_lag_ms(std::max(view.max_lag_ms, sync_->Lag().millis()));
     return out;
@@ -48,6 +35,7 @@ void ClusterImpl::Status(ClusterReply<v1::GetClusterStatusResponse> reply) {
 void ClusterImpl::Nodes(ClusterReply<v1::ListNodesResponse> reply) {
   OnLoop(std::move(reply), [this]() -> absl::StatusOr<v1::ListNodesResponse> {
     v1::ListNodesResponse out;
+    const FailoverView leads = failover_->View();
     for (const roster::NodeView& node : roster_->View(uv::Loop::Now()).nodes) {
       v1::ClusterNode* to = out.add_nodes();
       to->set_node_id(node.node_id);
@@ -56,7 +44,6 @@ void ClusterImpl::Nodes(ClusterReply<v1::ListNodesResponse> reply) {
       to->set_zone(node.zone);
       to->set_status(std::string(roster::Name(node.status)));
       to->set_role(node.role);
-      to->set_is_leader(node.is_leader);
       to->set_data_plane(node.data_plane);
       to->set_advertise_url(node.advertise_url);
       to->set_gossip_addr(node.gossip_addr);
@@ -67,6 +54,7 @@ void ClusterImpl::Nodes(ClusterReply<v1::ListNodesResponse> reply) {
       }
       to->set_lag_ms(node.lag_ms);
       to->set_version(node.version);
+      AddFailoverTo(node, leads, to);
     }
     return out;
   });

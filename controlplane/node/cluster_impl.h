@@ -1,6 +1,6 @@
 // ClusterImpl: the parts of Cluster and how they meet. Internal to controlplane/node; the contract is cluster.h.
 // cluster.cc: opening, the roster's outbox, links, gossip, seeds. cluster_keys.cc: the keyring. cluster_answers.cc: the
-// admin API. Thread: the control loop's. Errors: cluster.h.
+// admin API. cluster_failover*.cc: who leads. Thread: the control loop's. Errors: cluster.h.
 #pragma once
 
 #include <atomic>
@@ -16,6 +16,8 @@
 #include "controlplane/membership/meta.h"
 #include "controlplane/node/cluster.h"
 #include "controlplane/node/cluster_metrics.h"
+#include "controlplane/node/command_relay.h"
+#include "controlplane/node/failover.h"
 #include "controlplane/node/gossip_ring.h"
 #include "controlplane/node/policy_sync.h"
 #include "controlplane/peers/control_links.h"
@@ -38,6 +40,7 @@ class ClusterImpl final : public Cluster {
   absl::Status Open();
 
   void Leave(std::function<void()> done) override;
+  void StepDown(std::function<void()> done) override;
   std::shared_ptr<metrics::Source> metrics() override { return metrics_; }
   void OnHead(uint64_t head, uint64_t urgent) override { sync_->OnHead(head, urgent); }
   void Report(replication::RowRef row, Duration timeout, std::function<void(v1::Propagation)> done) override {
@@ -58,8 +61,29 @@ class ClusterImpl final : public Cluster {
               ClusterReply<v1::UseGossipKeyResponse> reply) override;
   void RemoveKey(const std::string& actor, const std::string& fingerprint,
                  ClusterReply<v1::RemoveGossipKeyResponse> reply) override;
+  void FailoverStatus(ClusterReply<v1::GetFailoverStatusResponse> reply) override;
+  void Transfer(const std::string& actor, const v1::TransferLeadershipRequest& request,
+                ClusterReply<v1::TransferLeadershipResponse> reply) override;
+  void Drain(const std::string& actor, const std::string& node_id, ClusterReply<v1::DrainNodeResponse> reply) override;
+  void Undrain(const std::string& actor, const std::string& node_id,
+               ClusterReply<v1::UndrainNodeResponse> reply) override;
+  void AddVoters(const std::string& actor, const v1::AddVotersRequest& request,
+                 ClusterReply<v1::AddVotersResponse> reply) override;
+  void RemoveVoters(const std::string& actor, const v1::RemoveVotersRequest& request,
+                    ClusterReply<v1::RemoveVotersResponse> reply) override;
+  void UnsafeRecover(const std::string& actor, const v1::UnsafeRecoverRequest& request,
+                     ClusterReply<v1::UnsafeRecoverResponse> reply) override;
 
  private:
+  // An operator's switchover that was begun.
+  struct Switch {
+    election::Uid from;
+    std::string target;  // a node id; empty: anyone else
+    Instant began;
+    Instant until;
+    std::shared_ptr<ClusterReply<v1::TransferLeadershipResponse>> reply;
+  };
+
   // cluster.cc
   absl::Status OpenLinks();
   absl::Status OpenGossip();
@@ -76,7 +100,10 @@ class ClusterImpl final : public Cluster {
   }
   void Enqueue(roster::Outbox out);
   void Carry(roster::Outbox& out);
-  void Tell(bool warning, std::string_view type, const std::string& text);
+  void TellAs(std::string_view severity, std::string_view type, const std::string& text);
+  void Tell(bool warning, std::string_view type, const std::string& text) {
+    TellAs(warning ? "warning" : "info", type, text);
+  }
   void OnGossipEvents(std::span<const membership::Event> events);
   void OnGossipRefused(const peers::PeerRefused& refused);
   void SyncMembers();
@@ -91,6 +118,7 @@ class ClusterImpl final : public Cluster {
   void Publish();
   void Arm();
   static int64_t WallMs();
+  static bool IsWildcard(const std::string& host);
 
   // cluster_keys.cc
   // An operator's change: applied here, stored, told to everyone.
@@ -101,10 +129,50 @@ class ClusterImpl final : public Cluster {
   void OnKeyChange(const peers::PeerState& from, const v1::GossipKeyChange& change);
   v1::GossipKeyInfo KeyInfo(const std::string& fingerprint) const;
 
-  // cluster_answers.cc
+  // cluster_failover.cc
+  // Whether leadership means anything in this node's mode.
+  bool Leads() const;
+  // Whether one node at a time serves.
+  bool Exclusive() const;
+  std::unique_ptr<Failover> MakeFailover();
+  std::string PeerAddr() const;
+  void BeginFailover();
+  void TellFailover(const roster::ClusterView& view);
+  std::string RoleNow() const;
+  v1::Heartbeat ToFrame() const;
+  absl::Status Execute(const v1::FailoverCommand& command);
+  void Note(const v1::FailoverCommand& command, const absl::Status& status);
+  void OnCommand(const peers::PeerState& from, const v1::FailoverCommand& command);
+  void Command(const election::Uid& to, v1::FailoverCommand command, CommandRelay::Done done);
+  absl::StatusOr<election::Uid> LeaderToAsk() const;
+  absl::StatusOr<election::Uid> UidOf(const std::string& node_id) const;
+  std::string NodeIdOf(const election::Uid& uid) const;
+  void LookAtSwitches();
+  template <class Response>
+  void OnLoopLater(ClusterReply<Response> reply, std::function<void(std::shared_ptr<ClusterReply<Response>>)> ask);
+  template <class Response>
+  void DrainOrNot(bool drain, const std::string& actor, const std::string& node_id, ClusterReply<Response> reply);
+  template <class Response>
+  void ChangeVoters(bool add, const std::string& actor, const std::vector<std::string>& pair,
+                    ClusterReply<Response> reply);
+
+  // cluster_failover_status.cc
+  size_t VotersReached(const election::Config& config) const;
+  void AddVotersTo(const FailoverView& view, google::protobuf::RepeatedPtrField<v1::Voter>* out) const;
+  std::vector<std::string> FailoverReasons(const FailoverView& view) const;
+  std::string ClusterState(const FailoverView& view, const std::string& otherwise) const;
+  void AddFailoverTo(v1::GetClusterStatusResponse* out) const;
+  void AddFailoverTo(const roster::NodeView& node, const FailoverView& view, v1::ClusterNode* out) const;
+
   // Runs `answer` on the control loop, or replies Unavailable when that cannot be.
   template <class Response, class F>
-  void OnLoop(ClusterReply<Response> reply, F answer);
+  void OnLoop(ClusterReply<Response> reply, F answer) {
+    auto shared = std::make_shared<ClusterReply<Response>>(std::move(reply));
+    const bool posted = deps_.mailbox->Post([shared, answer = std::move(answer)]() mutable { (*shared)(answer()); });
+    if (!posted) {
+      (*shared)(Unavailable("the control loop is stopping or overloaded; try again"));
+    }
+  }
 
   ClusterDeps deps_;
   const config::Cluster& settings_;
@@ -116,6 +184,10 @@ class ClusterImpl final : public Cluster {
   uint64_t seed_question_ = 0;
   int seconds_ = 0;
   std::unique_ptr<roster::Roster> roster_;
+  std::unique_ptr<Failover> failover_;
+  std::vector<election::Member> failover_members_;  // as it was told
+  CommandRelay relay_{[this](std::string_view uid, const v1::ControlFrame& frame) { return links_->Send(uid, frame); }};
+  std::vector<Switch> switches_;
   std::unique_ptr<peers::Links> links_;
   std::unique_ptr<PolicySync> sync_;
   std::unique_ptr<peers::ControlServer> server_;

@@ -138,6 +138,39 @@ void Sync(const ClusterNumbers& n, Families& out) {
   count("aurora_sync_commit_failures_total", "Batches of peers that could not be stored.", {}, n.sync.commit_failures);
 }
 
+void Failover(const ClusterNumbers& n, Families& out) {
+  if (!n.failover.has_value()) {
+    return;
+  }
+  const FailoverView& view = *n.failover;
+  const auto flag = [](bool value) { return value ? 1.0 : 0.0; };
+  out.Gauge("aurora_cluster_is_leader", "1 while this node leads.", {}, flag(view.role == election::Role::kLeader));
+  out.Gauge("aurora_cluster_is_active", "1 while this node's lease admits requests.", {}, flag(view.active));
+  out.Gauge("aurora_cluster_has_leader", "1 while this node hears of a leader.", {}, flag(!view.leader.empty()));
+  out.Gauge("aurora_cluster_term", "The election term this node is in.", {}, static_cast<double>(view.term));
+  out.Counter("aurora_cluster_leader_changes_total", "Leaders after the first one that this node has seen.", {},
+              static_cast<double>(n.failover_counters.switches));
+  constexpr std::string_view kElections = "aurora_cluster_leader_elections_total";
+  constexpr std::string_view kElectionsHelp = "Candidacies of this node.";
+  out.Counter(kElections, kElectionsHelp, {{"result", "won"}}, static_cast<double>(n.failover_counters.won));
+  out.Counter(kElections, kElectionsHelp, {{"result", "lost"}}, static_cast<double>(n.failover_counters.lost));
+  if (n.election_seconds != nullptr) {
+    out.Histogram("aurora_cluster_election_duration_seconds", "From the first question to an open gate of this node.",
+                  {}, *n.election_seconds);
+  }
+  out.Gauge("aurora_election_lease_remaining_seconds", "What is left of this node's lease.", {},
+            view.lease_remaining.seconds());
+  out.Gauge("aurora_election_voters", "Who votes.", {}, static_cast<double>(view.config.VoterCount()));
+  out.Gauge("aurora_election_voters_reached", "Voters with a stream to this node, itself included.", {},
+            static_cast<double>(n.voters_reached));
+  out.Gauge("aurora_election_disk_ok", "1 while election.db takes votes in time.", {}, flag(view.disk_ok));
+  out.Gauge("aurora_election_drained", "1 while this node is drained and does not lead.", {}, flag(view.drained));
+  out.Counter("aurora_election_frames_total", "Election frames that came.", {{"result", "used"}},
+              static_cast<double>(n.failover_counters.frames_in - n.failover_counters.frames_bad));
+  out.Counter("aurora_election_frames_total", "Election frames that came.", {{"result", "refused"}},
+              static_cast<double>(n.failover_counters.frames_bad));
+}
+
 }  // namespace
 
 void ClusterMetrics::Publish(ClusterNumbers numbers) {
@@ -163,6 +196,7 @@ void ClusterMetrics::CollectInto(Families& families) const {
   Members(*numbers, families);
   Gossip(*numbers, families);
   Sync(*numbers, families);
+  Failover(*numbers, families);
   families.Gauge("aurora_cluster_control_streams", "Control streams that are up.", {},
                  static_cast<double>(numbers->streams_up));
   families.Counter("aurora_cluster_heartbeats_total", "Heartbeats that came.", {{"direction", "in"}},

@@ -5,9 +5,11 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "controlplane/node/failover_view.h"
 #include "controlplane/peers/gossip_stats.h"
 #include "controlplane/replication/replicator.h"
 #include "controlplane/roster/health.h"
@@ -38,6 +40,11 @@ struct ClusterNumbers {
   std::shared_ptr<const metrics::Histogram> revocation_seconds;
   std::shared_ptr<const metrics::Histogram> merge_seconds;
   std::vector<SyncPeerNumbers> sync_peers;
+  // Nothing where leadership means nothing.
+  std::optional<FailoverView> failover;
+  FailoverCounters failover_counters;
+  size_t voters_reached = 0;
+  std::shared_ptr<const metrics::Histogram> election_seconds;
 };
 
 class ClusterMetrics : public metrics::Source {

@@ -11,7 +11,13 @@ namespace aurora::node {
 
 peers::LinksCallbacks ClusterImpl::LinkCallbacks() {
   peers::LinksCallbacks callbacks;
-  callbacks.hello = [this](v1::Hello& hello) { ToProto(roster_->self(), roster_->cluster_id(), &hello); };
+  callbacks.hello = [this](v1::Hello& hello) {
+    ToProto(roster_->self(), roster_->cluster_id(), &hello);
+    hello.set_peer_addr(PeerAddr());
+    if (const std::optional<election::Term> term = failover_->durable_term()) {
+      hello.set_election_term(*term);
+    }
+  };
   callbacks.admit = [this](const v1::Hello& hello, bool) {
     roster::Outbox out;
     const roster::Admission admission = roster_->OnHello(uv::Loop::Now(), WallMs(), FromProto(hello), out);
@@ -26,6 +32,9 @@ peers::LinksCallbacks ClusterImpl::LinkCallbacks() {
     SendRing(uid);
     MeetInGossip(hello.node);
     TellSync();
+    if (peer.hello->has_election_term()) {
+      failover_->OnPeerTerm(uid, peer.hello->election_term());
+    }
     sync_->ControlUp({uid, peer.node_id, peer.outbound ? peer.address : peer.hello->sync_addr(), peer.hello->epoch(),
                       peer.outbound});
   };
@@ -36,11 +45,18 @@ peers::LinksCallbacks ClusterImpl::LinkCallbacks() {
       Step([&](Instant now, int64_t wall, auto& out) { roster_->OnHeartbeat(now, wall, peer.uid, heartbeat, out); });
     } else if (frame.has_gossip_key_change()) {
       OnKeyChange(peer, frame.gossip_key_change());
+    } else if (frame.has_election()) {
+      failover_->OnFrame(peer.uid, frame.election());
+    } else if (frame.has_failover_command()) {
+      OnCommand(peer, frame.failover_command());
+    } else if (frame.has_failover_answer()) {
+      relay_.OnAnswer(peer.uid, frame.failover_answer());
     }
   };
   callbacks.down = [this](const peers::PeerState& peer, peers::ByeReason reason, std::string_view message) {
     log::Info("control stream down", {{"peer", peer.node_id}, {"why", peers::Name(reason)}, {"message", message}});
     sync_->ControlDown(peer.uid);
+    relay_.OnDown(peer.uid);
     const bool leaving = reason == peers::ByeReason::kLeaving;
     Step([&](Instant now, int64_t wall, auto& out) { roster_->OnLinkClosed(now, wall, peer.uid, leaving, out); });
   };
@@ -79,8 +95,10 @@ void ClusterImpl::TellSync() {
   if (roster_->cluster_id().empty()) {
     return;  // whose members
   }
+  const roster::ClusterView view = roster_->View(uv::Loop::Now());
+  TellFailover(view);
   std::vector<replication::Member> members;
-  for (const roster::NodeView& node : roster_->View(uv::Loop::Now()).nodes) {
+  for (const roster::NodeView& node : view.nodes) {
     if (!node.guest && !node.uid.empty() && node.status != roster::Status::kLeft) {
       members.push_back({node.uid, node.node_id});
     }

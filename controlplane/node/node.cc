@@ -40,6 +40,11 @@ constexpr size_t kMailboxMax = 65'536;
 constexpr Duration kGrpcGrace = Duration::Seconds(2);
 constexpr Duration kDrainMax = Duration::Seconds(5);
 constexpr Duration kLivenessEvery = Duration::Seconds(1);
+// Asked to end together with its data plane, the control plane goes last: it hands leadership over, and a key revoked
+// meanwhile is still cut from running streams.
+constexpr Duration kDrainLookEvery = Duration::Millis(50);
+constexpr Duration kDrainShows = Duration::Millis(300);  // a signal to both reaches the other one within this
+constexpr Duration kDrainSlack = Duration::Seconds(10);
 constexpr int kMarkEvery = 3;  // looks at the data plane between two looks at the feed's head
 
 // A predecessor may still be letting go: what it holds is worth waiting for, anything else is not.
@@ -118,7 +123,8 @@ class Node::Impl {
         registry_("controlplane", version_, version_),
         mailbox_(loop_, kMailboxMax),
         liveness_(loop_, [this] { LookAtDataPlane(); }),
-        drain_limit_(loop_, [this] { Stop("drain took too long"); }) {}
+        drain_limit_(loop_, [this] { Stop("drain took too long"); }),
+        data_plane_drain_(loop_, [this] { AwaitDataPlane(); }) {}
   ~Impl();
 
   absl::Status Open();
@@ -136,6 +142,8 @@ class Node::Impl {
   void LookAtDataPlane();
   void NoteFeedMark();
   void OnSignal(int signum);
+  void AwaitDataPlane();
+  void Drain();
   void FaceDrained();
   void Stop(std::string_view why);
 
@@ -151,6 +159,8 @@ class Node::Impl {
   uv::Mailbox mailbox_;
   uv::Timer liveness_;
   uv::Timer drain_limit_;
+  uv::Timer data_plane_drain_;
+  Instant drain_began_;
   std::vector<std::unique_ptr<uv::Signal>> signals_;
   std::unique_ptr<rolepage::ControlPage> page_;
   std::unique_ptr<PropagationWatch> propagation_;
@@ -394,7 +404,8 @@ int Node::Impl::Run() {
   return 0;
 }
 
-// Running -> draining (waits answered, faces finish what they have) -> stopped.
+// Running -> handing over -> the data plane drains -> draining (waits answered, faces finish what they have) ->
+// stopped.
 void Node::Impl::OnSignal(int signum) {
   if (draining_) {
     Stop("second signal");
@@ -402,6 +413,28 @@ void Node::Impl::OnSignal(int signum) {
   }
   draining_ = true;
   log::Info("draining", {{"signal", signum}});
+  if (cluster_ == nullptr) {
+    Drain();
+    return;
+  }
+  cluster_->StepDown([this] {
+    drain_began_ = uv::Loop::Now();
+    data_plane_drain_.StartRepeating(kDrainLookEvery);
+  });
+}
+
+void Node::Impl::AwaitDataPlane() {
+  const std::optional<rolepage::DataState> data = page_->Data();
+  const Duration waited = uv::Loop::Now() - drain_began_;
+  const Duration longest = config_.server.drain_grace + config_.server.drain_timeout + kDrainSlack;
+  if (data.has_value() && (data->draining ? waited < longest : waited < kDrainShows)) {
+    return;
+  }
+  data_plane_drain_.Stop();
+  Drain();
+}
+
+void Node::Impl::Drain() {
   propagation_->Stop();
   backups_->Stop();  // the faces wait for their answers
   drain_limit_.Start(kDrainMax);

@@ -15,6 +15,7 @@ constexpr int kRosterMax = 256;
 constexpr int kFoundersMax = 64;
 constexpr int kKeysMax = 64;
 constexpr size_t kSealedMax = 256;
+constexpr size_t kAnswerMax = 4096;
 
 bool Uid(const std::string& text) {
   return text.size() == kUidSize && std::all_of(text.begin(), text.end(), [](char c) {
@@ -32,7 +33,7 @@ std::string CheckHello(const v1::Hello& hello) {
   for (const std::string* text :
        {&hello.cluster_id(), &hello.node_name(), &hello.region(), &hello.zone(), &hello.version(),
         &hello.failover_mode(), &hello.cluster_role(), &hello.encryption_key_fingerprint(), &hello.advertise_url(),
-        &hello.gossip_addr(), &hello.sync_addr(), &hello.label(), &hello.dialled_node_id()}) {
+        &hello.gossip_addr(), &hello.sync_addr(), &hello.label(), &hello.dialled_node_id(), &hello.peer_addr()}) {
     if (text->size() > kTextMax) {
       return "a field of Hello is longer than 512 bytes";
     }
@@ -80,6 +81,15 @@ std::string CheckKeyChange(const v1::GossipKeyChange& change) {
   return "";
 }
 
+std::string CheckCommand(const v1::FailoverCommand& command) {
+  for (const std::string* text : {&command.node_id(), &command.other_node_id(), &command.actor()}) {
+    if (text->size() > kIdMax) {
+      return "a field of FailoverCommand is longer than 128 bytes";
+    }
+  }
+  return "";
+}
+
 }  // namespace
 
 std::string CheckFrame(const v1::ControlFrame& frame, bool first) {
@@ -92,6 +102,15 @@ std::string CheckFrame(const v1::ControlFrame& frame, bool first) {
       return first ? "the first frame is not a Hello" : CheckHeartbeat(frame.heartbeat());
     case v1::ControlFrame::kGossipKeyChange:
       return first ? "the first frame is not a Hello" : CheckKeyChange(frame.gossip_key_change());
+    case v1::ControlFrame::kElection:  // the election's driver checks what it holds, or loses it
+      return first ? "the first frame is not a Hello" : "";
+    case v1::ControlFrame::kFailoverCommand:
+      return first ? "the first frame is not a Hello" : CheckCommand(frame.failover_command());
+    case v1::ControlFrame::kFailoverAnswer:
+      if (frame.failover_answer().message().size() > kAnswerMax) {
+        return "FailoverAnswer.message is longer than 4096 bytes";
+      }
+      return first ? "the first frame is not a Hello" : "";
     case v1::ControlFrame::FRAME_NOT_SET:
       break;  // a kind of a later version: for those who know it
   }

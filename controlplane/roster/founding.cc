@@ -260,15 +260,18 @@ std::optional<FoundingRecord> Founding::Decide(Instant now) {
   if (const FoundingPeer* peer = Initialised()) {
     joining_ = peer->node_id;
     pending_outcome_ = Outcome::kJoined;
-    return FoundingRecord{peer->cluster_id, std::nullopt};
+    // Another founder was first to see that all hold it.
+    const bool founder = durable_.proposal.has_value() && durable_.proposal->cluster_id == peer->cluster_id;
+    return FoundingRecord{peer->cluster_id, std::nullopt,
+                          founder ? durable_.proposal->founders : std::vector<Founder>()};
   }
   if (durable_.proposal.has_value() && Complete()) {
     pending_outcome_ = Outcome::kFounded;
-    return FoundingRecord{durable_.proposal->cluster_id, std::nullopt};
+    return FoundingRecord{durable_.proposal->cluster_id, std::nullopt, durable_.proposal->founders};
   }
   if (const Proposal* offer = Offered()) {
     pending_outcome_ = Outcome::kAccepted;
-    return FoundingRecord{"", *offer};
+    return FoundingRecord{"", *offer, {}};
   }
   if (durable_.proposal.has_value()) {
     if (!MustRenew()) {
@@ -315,7 +318,7 @@ std::optional<FoundingRecord> Founding::DecideAlone(Instant now) {
     return std::nullopt;
   }
   pending_outcome_ = Outcome::kFounded;
-  return FoundingRecord{RandomId(), std::nullopt};
+  return FoundingRecord{RandomId(), std::nullopt, {Founder{config_.uid, config_.node_id}}};
 }
 
 std::optional<FoundingRecord> Founding::Step(Instant now) {

@@ -52,6 +52,8 @@ bool SameNodes(const Proposal& a, const Proposal& b);
 struct FoundingRecord {
   std::string cluster_id;
   std::optional<Proposal> proposal;
+  // Of a cluster that this node held the proposal of: who founded it, the first voters among them. Else empty.
+  std::vector<Founder> founders;
   bool operator==(const FoundingRecord&) const = default;
 };
 

@@ -89,6 +89,8 @@ class Roster {
   ClusterView View(Instant now) const;
   const NodeInfo& self() const { return self_; }
   const std::string& cluster_id() const { return founding_.durable().cluster_id; }
+  // Of this cluster, if this node is one of them; else empty.
+  const std::vector<Founder>& founders() const { return founding_.durable().founders; }
   size_t tracked() const { return peers_.size(); }
 
  private:

@@ -131,7 +131,8 @@ absl::StatusOr<bool> ElectionDb::AuroraPending() {
 absl::Status ElectionDb::SetFounding(const roster::FoundingRecord& record) {
   return Write([&]() -> absl::Status {
     AURORA_RETURN_IF_ERROR(record.cluster_id.empty() ? DropMeta(kClusterId) : SetMeta(kClusterId, record.cluster_id));
-    return WriteProposal(record.proposal);
+    AURORA_RETURN_IF_ERROR(WriteProposal(record.proposal));
+    return record.proposal.has_value() ? absl::OkStatus() : WriteFounders(record.founders);
   });
 }
 
@@ -143,11 +144,15 @@ absl::Status ElectionDb::WriteProposal(const std::optional<roster::Proposal>& pr
   }
   AURORA_RETURN_IF_ERROR(SetMeta(kProposalId, proposal->cluster_id));
   AURORA_RETURN_IF_ERROR(SetMeta(kProposalRound, std::to_string(proposal->round)));
+  return WriteFounders(proposal->founders);
+}
+
+absl::Status ElectionDb::WriteFounders(const std::vector<roster::Founder>& founders) {
   AURORA_ASSIGN_OR_RETURN(sqlite::Statement s,
                           db_.Prepare("INSERT INTO founder (position, node_uid, node_id) VALUES (?1, ?2, ?3)"));
-  for (size_t i = 0; i < proposal->founders.size(); ++i) {
-    s.Bind(1, static_cast<int64_t>(i)).BindText(2, proposal->founders[i].uid);
-    AURORA_RETURN_IF_ERROR(s.BindText(3, proposal->founders[i].node_id).Run());
+  for (size_t i = 0; i < founders.size(); ++i) {
+    s.Bind(1, static_cast<int64_t>(i)).BindText(2, founders[i].uid);
+    AURORA_RETURN_IF_ERROR(s.BindText(3, founders[i].node_id).Run());
   }
   return absl::OkStatus();
 }
@@ -272,6 +277,7 @@ absl::StatusOr<ElectionState> ElectionDb::Load() {
   AURORA_ASSIGN_OR_RETURN(const std::string incarnation, Meta(kIncarnation));
   state.incarnation = ParseNumber<uint32_t>(incarnation);
   AURORA_RETURN_IF_ERROR(LoadProposal(state.founding));
+  AURORA_RETURN_IF_ERROR(LoadElection(state.election));
   AURORA_RETURN_IF_ERROR(LoadRoster(state.roster));
   AURORA_RETURN_IF_ERROR(LoadKeys(state));
   return state;
@@ -280,9 +286,6 @@ absl::StatusOr<ElectionState> ElectionDb::Load() {
 absl::Status ElectionDb::LoadProposal(roster::FoundingRecord& out) {
   AURORA_ASSIGN_OR_RETURN(const std::string id, Meta(kProposalId));
   AURORA_ASSIGN_OR_RETURN(const std::string round, Meta(kProposalRound));
-  if (id.empty()) {
-    return absl::OkStatus();
-  }
   roster::Proposal proposal{id, ParseNumber<uint64_t>(round).value_or(0), {}};
   AURORA_ASSIGN_OR_RETURN(sqlite::Statement s, db_.Prepare("SELECT node_uid, node_id FROM founder ORDER BY position"));
   while (true) {
@@ -291,6 +294,10 @@ absl::Status ElectionDb::LoadProposal(roster::FoundingRecord& out) {
       break;
     }
     proposal.founders.push_back({std::string(s.Text(0)), std::string(s.Text(1))});
+  }
+  if (id.empty()) {
+    out.founders = std::move(proposal.founders);  // none: this node joined a cluster, or is fresh
+    return absl::OkStatus();
   }
   if (!roster::WellFormed(proposal)) {
     return DataLoss(options_.path + ": the founding proposal in it is unreadable");

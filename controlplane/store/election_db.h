@@ -1,5 +1,6 @@
-// ElectionDb: election.db as values: who this node is, its cluster, what it holds of a founding, whom it knows, and the
-// gossip keys installed at run time. Source: failover rules (identity, founding); docs/protocols/founding.md.
+// ElectionDb: election.db as values: who this node is, its cluster, what it holds of a founding, its vote and term and
+// who votes, whom it knows, and the gossip keys installed at run time. Source: failover rules (identity, founding,
+// election); docs/protocols/founding.md, failover.md.
 // Thread: one at a time; calls block for an fsync. ElectionThread gives it a thread. Writes are small and rare: a
 // handful a day. Bounds: the caller's (roster/types.h).
 // Errors: FailedPrecondition = newer schema, or the file was deleted or replaced; DataLoss = corrupt;
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "controlplane/election/types.h"
 #include "controlplane/roster/types.h"
 #include "shared/crypto/secret.h"
 #include "shared/schema/aurora_db.h"
@@ -35,6 +37,7 @@ struct GossipKeyRecord {
 struct ElectionState {
   std::string node_uid;  // empty: a new file
   roster::FoundingRecord founding;
+  election::Durable election;  // without a config: none was ever stored
   roster::RosterRecord roster;
   std::optional<uint32_t> incarnation;  // of gossip, the highest stored
   std::vector<GossipKeyRecord> gossip_keys;
@@ -59,6 +62,8 @@ class ElectionDb {
   absl::Status SetAuroraTold();
   absl::StatusOr<bool> AuroraPending();
   absl::Status SetFounding(const roster::FoundingRecord& record);
+  // Refused when the term or the config would go back: the disk is the last to notice.
+  absl::Status SetElection(const election::Durable& durable);
   absl::Status SetRoster(const roster::RosterRecord& record);
   // A lower one than the stored is ignored.
   absl::Status SetIncarnation(uint32_t incarnation);
@@ -79,6 +84,9 @@ class ElectionDb {
   absl::StatusOr<std::string> Meta(std::string_view key);
   absl::Status WriteProposal(const std::optional<roster::Proposal>& proposal);
   absl::Status LoadProposal(roster::FoundingRecord& out);
+  absl::Status WriteFounders(const std::vector<roster::Founder>& founders);
+  absl::StatusOr<uint64_t> Number(std::string_view key);
+  absl::Status LoadElection(election::Durable& out);
   absl::Status LoadRoster(roster::RosterRecord& out);
   absl::Status LoadKeys(ElectionState& out);
   absl::Status InsertKey(int64_t position, const GossipKeyRecord& key);

@@ -147,7 +147,7 @@ absl::StatusOr<NodeIdentity> Known(ElectionDb& election, const std::string& auro
   if (identity.cluster_id.empty() && !aurora.cluster_id.empty()) {
     identity.cluster_id = aurora.cluster_id;
     AURORA_RETURN_IF_ERROR(election.SetIdentity(identity.node_uid, identity.cluster_id, false));
-    AURORA_RETURN_IF_ERROR(election.SetFounding({identity.cluster_id, std::nullopt}));
+    AURORA_RETURN_IF_ERROR(election.SetFounding({identity.cluster_id, std::nullopt, {}}));
     identity.events.push_back({"election_db_older", "election.db knew no cluster, aurora.db does: takes over " +
                                                         identity.cluster_id});
   } else if (aurora.cluster_id.empty()) {

@@ -205,14 +205,6 @@ void CheckCluster(Loading& loading) {
                    "is not allowed with cluster.enabled and cluster.seed_nodes, want an id of this "
                    "node's own");
   }
-  if (cluster.failover_mode == FailoverMode::kActivePassive) {
-    loading.Refuse("cluster.failover_mode", "active_passive",
-                   "is not allowed, this build has no election: want single_node or active_active");
-  }
-  if (cluster.role == ClusterRole::kWitness) {
-    loading.Refuse("cluster.role", "witness",
-                   "is not allowed, this build has no election to vote in: want member");
-  }
   constexpr size_t kLabelMax = 255;  // one length byte on the wire
   if (cluster.label.size() > kLabelMax) {
     loading.Refuse("cluster.label", cluster.label.substr(0, 32) + "…",

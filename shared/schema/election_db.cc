@@ -41,6 +41,14 @@ CREATE TABLE gossip_key (
   unix_ms INTEGER NOT NULL,
   node_uid TEXT NOT NULL
 );
+)sql",
+                                                                   R"sql(
+CREATE TABLE voter (
+  position INTEGER PRIMARY KEY,
+  node_id TEXT NOT NULL,
+  node_uid TEXT NOT NULL,        -- '': vacant
+  leaving INTEGER NOT NULL
+);
 )sql"};
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <functional>
 
 #include <CLI/CLI.hpp>
-#include <unistd.h>
 
 #include "shared/base/status.h"
 #include "shared/config/hostport.h"
@@ -12,6 +11,7 @@
 #include "shared/schema/kinds.h"
 #include "tools/aurora-ctl/commands.h"
 #include "tools/aurora-ctl/completion.h"
+#include "tools/aurora-ctl/connect.h"
 #include "tools/aurora-ctl/contexts.h"
 
 #ifndef AURORA_VERSION
@@ -21,9 +21,6 @@
 namespace aurora::ctl {
 namespace {
 
-constexpr const char* kLocalSocket = "/run/aurora/admin/control.sock";
-constexpr const char* kDefaultAddress = "127.0.0.1:7948";
-
 constexpr const char* kFooter =
     "Exit codes: 0 ok, 1 error, 2 usage, 3 unreachable, 4 unauthenticated or forbidden, 5 not "
     "found,\n"
@@ -31,18 +28,6 @@ constexpr const char* kFooter =
     "Without --addr: AURORA_CTL_ADDR, else --context (AURORA_CTL_CONTEXT, or the one in use), else the\n"
     "local socket, else 127.0.0.1:7948.";
 
-struct Globals {
-  std::string addr;
-  std::string token;
-  std::string token_file;
-  std::string ca_cert;
-  std::string context;
-  std::string output = "table";
-  std::string timeout;
-};
-
-constexpr const char* kTimeout = "10s";
-constexpr const char* kLongTimeout = "10m";
 
 using Action = std::function<int(Session&)>;
 
@@ -50,94 +35,6 @@ using Action = std::function<int(Session&)>;
 int ParseArguments(CLI::App& app, int argc, const char* const* argv) {
   CLI11_PARSE(app, argc, argv);
   return -1;
-}
-
-std::string Variable(const Session& session, const std::string& name) {
-  const auto at = session.environment.find(name);
-  return at == session.environment.end() ? "" : at->second;
-}
-
-// Flag, else environment, else context. A context is whole: an address from elsewhere leaves its token
-// out, so no token goes to a host that it was not meant for.
-absl::Status FromContext(const Session& session, Globals& globals) {
-  std::string name = globals.context.empty() ? Variable(session, "AURORA_CTL_CONTEXT") : globals.context;
-  if (!globals.addr.empty() || (globals.context.empty() && !Variable(session, "AURORA_CTL_ADDR").empty())) {
-    return globals.context.empty() ? absl::OkStatus()
-                                   : InvalidArgument("--context and --addr: want one of them");
-  }
-  AURORA_ASSIGN_OR_RETURN(const Contexts contexts, LoadContexts(session.environment));
-  name = name.empty() ? contexts.current : name;
-  if (name.empty()) {
-    return absl::OkStatus();
-  }
-  const auto found = contexts.all.find(name);
-  if (found == contexts.all.end()) {
-    return InvalidArgument("--context: no context " + config::Quoted(name) + " in " + contexts.path);
-  }
-  globals.addr = found->second.addr;
-  if (globals.token.empty() && globals.token_file.empty() &&
-      Variable(session, "AURORA_CTL_TOKEN").empty() &&
-      Variable(session, "AURORA_CTL_TOKEN_FILE").empty()) {
-    globals.token_file = found->second.token_file;
-  }
-  if (globals.ca_cert.empty()) {
-    globals.ca_cert = found->second.ca_cert;
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<ClientOptions> Connect(const Session& session, Globals globals, bool slow) {
-  ClientOptions out;
-  AURORA_RETURN_IF_ERROR(FromContext(session, globals));
-  out.address = globals.addr.empty() ? Variable(session, "AURORA_CTL_ADDR") : globals.addr;
-  if (out.address.empty()) {
-    out.address =
-        ::access(kLocalSocket, F_OK) == 0 ? std::string("unix://") + kLocalSocket : kDefaultAddress;
-  }
-  const bool socket = out.address.starts_with("unix://");
-  if (!socket && !config::ParseHostPort(out.address, "").ok()) {
-    return InvalidArgument("--addr: " + config::Quoted(out.address) +
-                           " is no address, want HOST:PORT or unix://PATH");
-  }
-  if (socket && !out.address.starts_with("unix:///")) {
-    return InvalidArgument("--addr: " + config::Quoted(out.address) +
-                           ": want an absolute path, unix:///PATH");
-  }
-  if (globals.timeout.empty()) {
-    globals.timeout = slow ? kLongTimeout : kTimeout;
-  }
-  const auto timeout = config::ParseDuration(globals.timeout);
-  if (!timeout.has_value() || timeout->millis() < 1) {
-    return InvalidArgument("--timeout: " + config::Quoted(globals.timeout) +
-                           " is no span, want such as 10s");
-  }
-  out.timeout_ms = timeout->millis();
-  std::string token = globals.token.empty() ? Variable(session, "AURORA_CTL_TOKEN") : globals.token;
-  const std::string file = globals.token_file.empty() && token.empty()
-                               ? Variable(session, "AURORA_CTL_TOKEN_FILE")
-                               : globals.token_file;
-  if (!file.empty()) {
-    auto text = config::ReadFile(file, config::kMaxSecretFileBytes);
-    if (!text.ok()) {
-      return WithContext("--token-file: " + file, text.status());
-    }
-    token = std::string(config::Trim(*text));
-  }
-  for (const char c : token) {
-    if (c <= ' ' || c > '~') {
-      return InvalidArgument(
-          "the token has a character that no token has; want printable ASCII without spaces");
-    }
-  }
-  out.token = crypto::Secret::Take(token);
-  if (!globals.ca_cert.empty()) {
-    auto pem = config::ReadFile(globals.ca_cert, config::kMaxConfigBytes);
-    if (!pem.ok()) {
-      return WithContext("--ca-cert: " + globals.ca_cert, pem.status());
-    }
-    out.ca_pem = *std::move(pem);
-  }
-  return out;
 }
 
 void AddWriteFlags(CLI::App* command, WriteFlags& write) {
@@ -182,6 +79,8 @@ struct Flags {
   bool repair = false;
   std::string interval = "2s";
   bool new_cluster = false;
+  bool self = false;
+  std::vector<std::string> nodes;
   bool local = false;  // the command needs no node
   bool slow = false;   // it reads or writes much
 };
@@ -283,6 +182,29 @@ class Builder {
     return app;
   }
 
+  void Failover() {
+    CLI::App* failover = Group("failover", "who leads");
+    Watched(Leaf(failover, "status", "who leads, the lease, the voters",
+                 [this](Session& s) { return Repeat(s, f_.watch, [&s] { return FailoverStatus(s); }); }),
+            "--watch,-w", "again and again");
+    Leaf(failover, "to", "planned switchover to a node; without ID: to the best one",
+         [this](Session& s) { return FailoverTo(s, f_.id); })
+        ->add_option("ID", f_.id);
+    Leaf(failover, "history", "what happened to leadership, as this node saw it",
+         [](Session& s) { return FailoverHistory(s); });
+    Leaf(failover, "explain", "why a takeover would fail or wait, and the time one costs",
+         [](Session& s) { return FailoverExplain(s); });
+    CLI::App* voters = Group("voters", "who votes on who leads");
+    Leaf(voters, "list", "the places and who is in them", [](Session& s) { return VotersList(s); });
+    Leaf(voters, "add", "two nodes more", [this](Session& s) { return VotersAdd(s, f_.nodes); })
+        ->add_option("ID", f_.nodes)->required()->expected(2);
+    Leaf(voters, "remove", "two nodes fewer", [this](Session& s) { return VotersRemove(s, f_.nodes); })
+        ->add_option("ID", f_.nodes)->required()->expected(2);
+    Leaf(voters, "unsafe-recover", "when the majority is gone for good: the node asked becomes the only voter",
+         [this](Session& s) { return VotersUnsafeRecover(s, f_.id); })
+        ->add_option("--cluster-id", f_.id, "the cluster's id; asked for when absent");
+  }
+
   void Cluster() {
     CLI::App* nodes = Group("nodes", "the members of the cluster");
     Watched(Leaf(nodes, "list", "all of them, as this node sees them",
@@ -291,6 +213,14 @@ class Builder {
     WithId(Leaf(nodes, "get", "one of them", [this](Session& s) { return NodesGet(s, f_.id); }));
     WithId(Leaf(nodes, "remove", "forget a node that failed or left",
                 [this](Session& s) { return NodesRemove(s, f_.id); }));
+    CLI::App* drain = Leaf(nodes, "drain", "leadership goes elsewhere and does not come back",
+                           [this](Session& s) { return NodesDrain(s, f_.self ? "" : f_.id, true); });
+    CLI::Option* which = drain->add_option("ID", f_.id);
+    drain->add_flag("--self", f_.self, "the node asked")->excludes(which);
+    Leaf(nodes, "undrain", "it may lead again; without ID: the node asked",
+         [this](Session& s) { return NodesDrain(s, f_.id, false); })
+        ->add_option("ID", f_.id);
+    Failover();
     CLI::App* sync = Group("sync", "how policy is exchanged between the nodes");
     Leaf(sync, "status", "whether this node has caught up", [](Session& s) { return SyncStatus(s); });
     Leaf(sync, "peers", "per member: what is missing here and there", [](Session& s) { return SyncPeers(s); });

@@ -55,6 +55,16 @@ int ApplyFile(Session& session, const std::string& kind, const std::string& path
 int NodesList(Session& session);
 int NodesGet(Session& session, const std::string& node_id);
 int NodesRemove(Session& session, const std::string& node_id);
+// `node_id` "": the node asked.
+int NodesDrain(Session& session, const std::string& node_id, bool drain);
+int FailoverStatus(Session& session);
+int FailoverExplain(Session& session);
+int FailoverHistory(Session& session);
+int FailoverTo(Session& session, const std::string& node_id);  // "": the best one
+int VotersList(Session& session);
+int VotersAdd(Session& session, const std::vector<std::string>& nodes);
+int VotersRemove(Session& session, const std::vector<std::string>& nodes);
+int VotersUnsafeRecover(Session& session, std::string cluster_id);  // "": asked for
 int SyncStatus(Session& session);
 int SyncVerify(Session& session, bool repair);
 int SyncPeers(Session& session);

@@ -93,7 +93,7 @@ TEST_CASE("a fresh node that meets an initialised one joins it, a durable propos
 }
 
 TEST_CASE("an initialised node ignores every proposal and every other cluster") {
-  Founding b(At(0), Config("b", 3), {"mine", std::nullopt}, 1);
+  Founding b(At(0), Config("b", 3), {"mine", std::nullopt, {}}, 1);
   b.OnPeer(At(0), Member("x", "other"));
   b.OnPeer(At(0), Holds("a", Of("p", 9, {"a", "b", "c"})));
   CHECK(!b.Step(At(60'000)).has_value());

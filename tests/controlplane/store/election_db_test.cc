@@ -85,7 +85,7 @@ TEST_CASE("election.db gives back what was stored and only its owner may read it
     CHECK(empty->node_uid.empty());
     CHECK(!empty->incarnation.has_value());
     REQUIRE(db->SetIdentity("u1", "", false).ok());
-    REQUIRE(db->SetFounding({"", SomeProposal(3)}).ok());
+    REQUIRE(db->SetFounding({"", SomeProposal(3), {}}).ok());
     REQUIRE(db->SetIncarnation(70).ok());
     REQUIRE(db->SetIncarnation(69).ok());
     roster::RosterRecord roster;
@@ -107,7 +107,7 @@ TEST_CASE("election.db gives back what was stored and only its owner may read it
   }
   const ElectionState state = Reload(dir);
   CHECK(state.node_uid == "u1");
-  CHECK(state.founding == FoundingRecord{"", SomeProposal(3)});
+  CHECK(state.founding == FoundingRecord{"", SomeProposal(3), {}});
   CHECK(state.incarnation == 70U);
   REQUIRE(state.roster.peers.size() == 1);
   const roster::KnownPeer& peer = state.roster.peers[0];
@@ -123,14 +123,51 @@ TEST_CASE("a founded cluster replaces the proposal and an empty roster replaces 
   const TempDir dir;
   {
     const auto db = OpenDb(dir);
-    REQUIRE(db->SetFounding({"", SomeProposal(3)}).ok());
+    REQUIRE(db->SetFounding({"", SomeProposal(3), {}}).ok());
     REQUIRE(db->SetRoster({{{}}, {}}).ok());
-    REQUIRE(db->SetFounding({"cluster3", std::nullopt}).ok());
+    REQUIRE(db->SetFounding({"cluster3", std::nullopt, {}}).ok());
     REQUIRE(db->SetRoster({}).ok());
   }
   const ElectionState state = Reload(dir);
-  CHECK(state.founding == FoundingRecord{"cluster3", std::nullopt});
+  CHECK(state.founding == FoundingRecord{"cluster3", std::nullopt, {}});
   CHECK(state.roster.peers.empty());
+}
+
+TEST_CASE("the founders of a cluster stay known when the proposal is done with") {
+  const TempDir dir;
+  {
+    const auto db = OpenDb(dir);
+    REQUIRE(db->SetFounding({"", SomeProposal(3), {}}).ok());
+    REQUIRE(db->SetFounding({"cluster3", std::nullopt, SomeProposal(3).founders}).ok());
+  }
+  CHECK(Reload(dir).founding == FoundingRecord{"cluster3", std::nullopt, SomeProposal(3).founders});
+}
+
+TEST_CASE("term, vote and voters come back as they were set, and never go back") {
+  const TempDir dir;
+  election::Durable durable;
+  CHECK(Reload(dir).election == durable);
+  durable.term = 7;
+  durable.voted_for = "ub";
+  durable.config.id = {6, 4};
+  durable.config.slots = {{.node_id = "a", .uid = "ua", .leaving = false},
+                          {.node_id = "b", .uid = "", .leaving = false},
+                          {.node_id = "c", .uid = "uc", .leaving = true}};
+  const auto db = OpenDb(dir);
+  REQUIRE(db->SetElection(durable).ok());
+  CHECK(db->Load()->election == durable);
+  election::Durable older = durable;
+  SECTION("the term") { older.term = 6; }
+  SECTION("the config") { older.config.id = {6, 3}; }
+  SECTION("the vote of a term") { older.voted_for = "uc"; }
+  CHECK_FALSE(db->SetElection(older).ok());
+  CHECK(db->Load()->election == durable);
+  durable.term = 8;
+  durable.voted_for.clear();
+  durable.config.slots.pop_back();
+  durable.config.id = {8, 5};
+  REQUIRE(db->SetElection(durable).ok());
+  CHECK(Reload(dir).election == durable);
 }
 
 TEST_CASE("gossip keys are sealed when there is a key and come back only with it") {
@@ -177,7 +214,7 @@ TEST_CASE("a write into a deleted election.db is an error") {
   const TempDir dir;
   const auto db = OpenDb(dir);
   std::filesystem::remove(dir.Path("election.db"));
-  CHECK(absl::IsFailedPrecondition(db->SetFounding({"c", std::nullopt})));
+  CHECK(absl::IsFailedPrecondition(db->SetFounding({"c", std::nullopt, {}})));
 }
 
 TEST_CASE("a full disk is an error and leaves what was stored") {
@@ -185,9 +222,9 @@ TEST_CASE("a full disk is an error and leaves what was stored") {
   FaultyVfs vfs("election-full");
   {
     const auto db = OpenDb(dir, {}, vfs.name());
-    REQUIRE(db->SetFounding({"", SomeProposal(1)}).ok());
+    REQUIRE(db->SetFounding({"", SomeProposal(1), {}}).ok());
     vfs.SetDiskFull(true);
-    CHECK(absl::IsResourceExhausted(db->SetFounding({"", SomeProposal(2)})));
+    CHECK(absl::IsResourceExhausted(db->SetFounding({"", SomeProposal(2), {}})));
     vfs.SetDiskFull(false);
   }
   CHECK(Reload(dir).founding.proposal == SomeProposal(1));
@@ -202,7 +239,7 @@ TEST_CASE("whatever write the power is cut at, what was answered is there") {
       const auto db = OpenDb(dir, {}, vfs.name());
       vfs.CutPowerAfter(1 + Rng(seed).Below(60));
       for (uint64_t round = 1; round <= 30 && !vfs.off(); ++round) {
-        if (db->SetFounding({"", SomeProposal(round)}).ok()) {
+        if (db->SetFounding({"", SomeProposal(round), {}}).ok()) {
           answered = round;
         }
       }
@@ -228,7 +265,7 @@ TEST_CASE("the election thread answers in order and finishes what waits before i
   {
     ElectionThread thread(OpenDb(dir));
     for (uint64_t round = 1; round <= 20; ++round) {
-      thread.Submit([round](ElectionDb& db) { return db.SetFounding({"", SomeProposal(round)}); },
+      thread.Submit([round](ElectionDb& db) { return db.SetFounding({"", SomeProposal(round), {}}); },
                     [&order, round](const absl::Status& status) {
                       if (status.ok()) {
                         order.push_back(round);

@@ -79,14 +79,13 @@ TEST_CASE("cluster ports clash only when clustering is on") {
   CHECK(MistakesOf("server.listen = \":7946\"\ncluster.enabled = true\n").size() == 1);
 }
 
-TEST_CASE("what needs an election is refused while there is none") {
-  CHECK(MistakesOf("", {{"CLUSTER_ENABLED", "true"}}).empty());
-  CHECK(MistakesOf("", {{"CLUSTER_ENABLED", "true"}, {"CLUSTER_FAILOVER_MODE", "active_active"}}).empty());
-  CHECK(MistakesOf("", {{"CLUSTER_FAILOVER_MODE", "active_passive"}}).empty());
-  CHECK(MistakesOf("", {{"CLUSTER_ENABLED", "true"}, {"CLUSTER_FAILOVER_MODE", "active_passive"}}) ==
-        Want{"cluster.failover_mode: \"active_passive\" is not allowed, this build has no election: want "
-             "single_node or active_active (environment CLUSTER_FAILOVER_MODE)"});
-  CHECK(MistakesOf("", {{"CLUSTER_ENABLED", "true"}, {"CLUSTER_ROLE", "witness"}}).size() == 1);
+TEST_CASE("every failover mode and role may be asked for, with clustering or before it") {
+  for (const char* mode : {"single_node", "active_passive", "active_active"}) {
+    CHECK(MistakesOf("", {{"CLUSTER_ENABLED", "true"}, {"CLUSTER_FAILOVER_MODE", mode}}).empty());
+    CHECK(MistakesOf("", {{"CLUSTER_FAILOVER_MODE", mode}}).empty());
+  }
+  CHECK(MistakesOf("", {{"CLUSTER_ENABLED", "true"}, {"CLUSTER_ROLE", "witness"}}).empty());
+  CHECK(MistakesOf("", {{"CLUSTER_ENABLED", "true"}, {"CLUSTER_ELECTION_PROFILE", "wan"}}).size() == 1);
 }
 
 TEST_CASE("clustering with seeds needs an id of the node's own") {
