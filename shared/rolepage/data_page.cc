@@ -76,6 +76,17 @@ bool DataPage::GateOpen(uint64_t now_ns) const {
   return until > now_ns && until - now_ns > kGateMarginNs && until - now_ns < kGateHorizonNs;
 }
 
+GateReading DataPage::ReadGate(uint64_t now_ns) const {
+  for (uint64_t before = term();;) {
+    const bool open = GateOpen(now_ns);
+    const uint64_t after = term();  // behind the word's acquire
+    if (!open || before == after) {
+      return {open, after};
+    }
+    before = after;  // a new term began meanwhile, with the word cleared in between
+  }
+}
+
 uint64_t DataPage::active_until() const {
   const uint64_t until = mapped_.page().control.active_until_ns.load(std::memory_order_acquire);
   return problem().empty() ? until : 0;
@@ -103,6 +114,14 @@ std::optional<Leader> DataPage::leader() const {
     leader.address = LoadText(control.leader_address);
   });
   return whole ? std::optional(leader) : std::nullopt;
+}
+
+uint64_t DataPage::term() const {
+  return problem().empty() ? mapped_.page().control.term.load(std::memory_order_acquire) : 0;
+}
+
+uint64_t DataPage::leader_version() const {
+  return problem().empty() ? mapped_.page().control.leader_version.load(std::memory_order_acquire) : 0;
 }
 
 uint64_t DataPage::start_nonce() const {

@@ -24,6 +24,13 @@ inline constexpr uint64_t kGateHorizonNs = 10'000'000'000;
 // Why the page counts as absent; empty = it matches.
 std::string_view HeaderProblem(const Header& header, const BootId& boot_id);
 
+// The gate and the term it is open in, read so that they belong together as long as the control plane writes the term
+// before it opens and closes before it writes another.
+struct GateReading {
+  bool open = false;
+  uint64_t term = 0;  // 0 when absent
+};
+
 class DataPage {
  public:
   // `fresh_nonce`: random, not 0; taken if no control plane is alive (or the page has none), else
@@ -38,12 +45,16 @@ class DataPage {
   // The gate rule: header matches, now < deadline - 20 ms, and the deadline is less than 10 s
   // ahead.
   bool GateOpen(uint64_t now_ns) const;
+  GateReading ReadGate(uint64_t now_ns) const;
   uint64_t active_until() const;   // 0 when absent
   uint64_t sync_ok_until() const;  // 0 when absent
   // The control plane has caught up for this start of ours.
   bool synced() const;
   // Nothing when absent or torn.
   std::optional<Leader> leader() const;
+  uint64_t term() const;  // 0 when absent
+  // Changes whenever leader() may: an even number, so that loops need not copy the texts to know.
+  uint64_t leader_version() const;
 
   uint64_t start_nonce() const;
   // Loop `i` says that it has seen the close: never between a check and its write.

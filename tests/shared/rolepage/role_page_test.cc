@@ -73,6 +73,39 @@ TEST_CASE("a close is acknowledged only when every loop has copied it") {
   CHECK_FALSE(control->CloseAcknowledged(first));  // a dead data plane acknowledges nothing
 }
 
+TEST_CASE("the gate is read together with the term it is open in") {
+  const testing::TempDir dir;
+  auto control = Control(dir);
+  auto data = Data(dir);
+  CHECK(!data->ReadGate(kSecond).open);
+  const uint64_t version = data->leader_version();
+  control->SetLeader({7, "n", "127.0.0.1:1"});
+  CHECK(data->leader_version() != version);
+  CHECK(data->term() == 7);
+  control->SetActiveUntil(3 * kSecond);
+  const GateReading reading = data->ReadGate(kSecond);
+  CHECK(reading.open);
+  CHECK(reading.term == 7);
+  // A writer that keeps the order (cleared, new term, opened) never shows a term with another's lease.
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    for (uint64_t term = 8; !stop; ++term) {
+      control->SetActiveUntil(0);
+      control->SetLeader({term, "n", ""});
+      control->SetActiveUntil(kSecond + term);
+    }
+  });
+  for (int i = 0; i < 20000; ++i) {
+    const GateReading seen = data->ReadGate(0);
+    const uint64_t until = data->active_until();
+    if (seen.open && until != 0) {
+      CHECK(kSecond + seen.term <= until);
+    }
+  }
+  stop = true;
+  writer.join();
+}
+
 TEST_CASE("a restarted control plane begins closed and counts on") {
   const testing::TempDir dir;
   auto control = Control(dir);
