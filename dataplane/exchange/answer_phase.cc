@@ -53,6 +53,8 @@ bool Relays(const http::Header& header) {
           return !http::EqualsIgnoreCase(header.name, "report-to");
         case 's':
           return !http::EqualsIgnoreCase(header.name, "strict-transport-security");
+        case 'x':  // a node believes what another says in these
+          return header.name.size() < 9 || !http::EqualsIgnoreCase(header.name.substr(0, 9), "x-aurora-");
         default:
           return true;
       }

@@ -24,6 +24,7 @@ struct AttemptState {
   uint32_t tried = 0;       // credentials of the current provider that were answered 429
   int8_t credential_index = -1;
   uint8_t count = 0;        // attempts begun
+  uint8_t writes = 0;       // requests written to a provider
   AttemptFailure last = AttemptFailure::kNone;
   bool active = false;      // an upstream is dialled or connected for us
   bool reused = false;

@@ -17,6 +17,7 @@ class Health;  // breakers and credential cooldowns of one loop (dataplane/upstr
 namespace aurora::exchange {
 
 class Arena;       // scratch of one step (dataplane/exchange/arena.h)
+class Gate;        // the lease of this node (dataplane/exchange/gate.h)
 class BufferPool;  // pooled body buffers with simdjson padding (dataplane/exchange/buffer_pool.h)
 struct Tools;      // per-loop parsers and digests, built once (dataplane/exchange/tools.h)
 
@@ -41,6 +42,8 @@ struct Context {
   int64_t boottime_ns = 0;
   Admission admission = Admission::kOpen;
   uint64_t term = 0;  // the role page's leader term
+  const Gate* gate = nullptr;   // null: no lease is needed to serve (every mode but active_passive)
+  uint64_t admitted_ns = 0;     // BOOTTIME of the latest Look() that let a request through to a provider
   Rng rng{1};
   Arena* arena = nullptr;
   BufferPool* buffers = nullptr;

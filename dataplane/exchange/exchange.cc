@@ -70,6 +70,21 @@ void Exchange::UpstreamReady(bool reused, Outbox& out) {
   s.WriteUpstream(out);
 }
 
+void Exchange::WriteRefused(Outbox& out) {
+  State& s = *state_;
+  AURORA_CHECK(s.phase == Phase::kAwaitHead && s.attempt.writes > 0);
+  out.upstream.Clear();
+  out.expect_no_body = false;
+  s.request.release_next = false;
+  --s.attempt.writes;
+  s.GateClosed(out);
+}
+
+std::string_view Exchange::held_body() const { return state_->request.body(); }
+bool Exchange::inflated() const { return state_->request.gzip; }
+const model::SecretHash& Exchange::key_hash() const { return state_->request.secret->sha256; }
+model::Dialect Exchange::dialect() const { return state_->request.dialect; }
+
 void Exchange::UpstreamFailed(UpstreamFailure failure, std::string_view detail, Outbox& out) {
   state_->BeginStep(out);
   state_->OnUpstreamFailed(failure, detail, out);
@@ -128,6 +143,12 @@ void Exchange::PolicyChanged(const std::shared_ptr<const model::Snapshot>& lates
 }
 
 void Exchange::CloseAfterResponse() { state_->draining = true; }
+
+void Exchange::ShutDown(Outbox& out) {
+  State& s = *state_;
+  s.BeginStep(out);
+  s.OnShutDown(out);
+}
 
 bool Exchange::finished() const { return state_->phase == Phase::kFinished; }
 

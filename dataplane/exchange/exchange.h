@@ -43,6 +43,14 @@ class Exchange {
 
   // Upstream side. UpstreamReady: the dialled connection can be written (reused = came from the pool).
   void UpstreamReady(bool reused, Outbox& out);
+  // The gate was found closed behind a stall: the driver did not write what UpstreamReady has just put out.
+  void WriteRefused(Outbox& out);
+  // After Outbox::hand_over: the whole body, whether it is no longer as it came (it was gzip), whose it is and how
+  // that caller reads errors.
+  std::string_view held_body() const;
+  bool inflated() const;
+  const model::SecretHash& key_hash() const;
+  model::Dialect dialect() const;
   void UpstreamFailed(UpstreamFailure failure, std::string_view detail, Outbox& out);
   void ResponseHead(const http::Head& head, Outbox& out);
   void ResponseBody(std::string_view bytes, Outbox& out);
@@ -62,6 +70,8 @@ class Exchange {
 
   // Draining: the answer says Connection: close.
   void CloseAfterResponse();
+  // The process ends: what runs is ended by an answer, a stream by an error event.
+  void ShutDown(Outbox& out);
 
   bool finished() const;
   const model::UsageRecord& record() const;  // final once finished

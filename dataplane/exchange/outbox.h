@@ -60,12 +60,17 @@ struct Outbox {
   bool resume_client = false;
   bool pause_upstream = false;
   bool resume_upstream = false;
+  // The gate closed before anything of the request went out: the driver takes head and body to whoever may serve it
+  // (Exchange::held_body), and recycles the exchange unmetered.
+  bool hand_over = false;
+  bool gate_closed = false;  // found by a look before a write; with hand_over, or with an answer that says so
   bool finished = false;    // the exchange is over: record() is final, the driver may recycle it
   bool close_client = false;  // after `client` was flushed
 
   void Clear() {
     release_upstream = close_upstream = fresh_connection = expect_no_body = false;
     pause_client = resume_client = pause_upstream = resume_upstream = finished = close_client = false;
+    hand_over = gate_closed = false;
     dial = nullptr;
     upstream.Clear();
     client.Clear();

@@ -1,7 +1,7 @@
 // ReadHead, Authenticate, Admit: from a parsed head to a body that is whole.
 #include <algorithm>
-#include <array>
 
+#include "dataplane/exchange/request_id.h"
 #include "dataplane/exchange/state.h"
 #include "shared/http/encoder.h"
 #include "shared/http/inflate.h"
@@ -13,13 +13,6 @@ namespace {
 constexpr size_t kAskedMax = 256;               // a model name
 constexpr uint32_t kSwallowMax = 1u << 20;      // of a body nobody wants, to keep the connection
 constexpr int64_t kBodyTimeoutsMax = 5;
-
-bool IsSaneRequestId(std::string_view id) {
-  return !id.empty() && id.size() <= 64 && std::all_of(id.begin(), id.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-           c == '.';
-  });
-}
 
 bool StartsWithIgnoreCase(std::string_view s, std::string_view lower) {
   return s.size() >= lower.size() && http::EqualsIgnoreCase(s.substr(0, lower.size()), lower);
@@ -56,26 +49,6 @@ bool Forwards(const http::Header& header) {
   }
 }
 
-// Eight hexadecimal digits of 32 bits at once, the lowest nibble first.
-uint64_t HexDigits(uint32_t bits) {
-  uint64_t x = bits;
-  x = (x | x << 16) & 0x0000ffff0000ffff;
-  x = (x | x << 8) & 0x00ff00ff00ff00ff;
-  x = (x | x << 4) & 0x0f0f0f0f0f0f0f0f;
-  const uint64_t letters = ((x + 0x0606060606060606) >> 4) & 0x0101010101010101;
-  return x + 0x3030303030303030 + letters * ('a' - '9' - 1);
-}
-
-void WriteRequestId(Rng& rng, model::FixedString<64>& out) {
-  std::array<uint64_t, 4> text;
-  for (size_t i = 0; i < text.size(); i += 2) {
-    const uint64_t word = rng.Next();
-    text[i] = HexDigits(static_cast<uint32_t>(word));
-    text[i + 1] = HexDigits(static_cast<uint32_t>(word >> 32));
-  }
-  out = std::string_view(reinterpret_cast<const char*>(text.data()), sizeof text);
-}
-
 }  // namespace
 
 void Exchange::State::OnHead(const http::Head& head, Outbox& out) {
@@ -95,12 +68,7 @@ void Exchange::State::OnHead(const http::Head& head, Outbox& out) {
   if (head.body == http::Head::Body::kLength && head.content_length > kSwallowMax) {
     request.swallowed = kSwallowMax;  // an early answer will not wait for all of that
   }
-  const http::Header* id = head.Find(http::HeaderId::kXRequestId);
-  if (id != nullptr && IsSaneRequestId(id->value)) {
-    record.request_id = id->value;
-  } else {
-    WriteRequestId(ctx.rng, record.request_id);
-  }
+  ChooseRequestId(head, ctx.rng, record.request_id);
   phase = Phase::kReadBody;
   if (!Admit(head, out)) {
     return;

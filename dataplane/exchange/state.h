@@ -26,6 +26,7 @@ enum class Phase : uint8_t {
   kDiscard,    // reading the rest of an answer that is being retried, to keep its connection
   kBackoff,    // waiting before the same provider is tried again
   kRelay,      // the response goes to the client
+  kHandedOver, // the gate closed before anything went out; the driver takes it elsewhere
   kSwallow,    // answered; the rest of the request is read and dropped
   kFinished,
 };
@@ -72,6 +73,8 @@ struct Exchange::State {
 
   // upstream_request.cc
   void WriteUpstream(Outbox& out);
+  bool PassGate(Outbox& out);
+  void GateClosed(Outbox& out);
   void AppendTarget(http::Buffer& buffer) const;
   void AppendHeaders(http::Buffer& buffer) const;
   size_t BodyPieces(std::span<std::string_view, 5> pieces);
@@ -112,6 +115,7 @@ struct Exchange::State {
   void OnPolicyChanged(const model::Snapshot& latest, Outbox& out);
   bool StillAllowed(const model::AuthKey& key, const model::Catalog& latest) const;
   void OnClientClosed(Outbox& out);
+  void OnShutDown(Outbox& out);
   void Touch();  // a byte moved: the idle deadline starts anew
 
   const model::Catalog& catalog() const { return *request.snapshot->catalog; }

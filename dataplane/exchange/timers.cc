@@ -13,7 +13,7 @@ void Exchange::State::Touch() {
 }
 
 Instant Exchange::State::Next() const {
-  if (phase == Phase::kIdle || phase == Phase::kFinished) {
+  if (phase == Phase::kIdle || phase == Phase::kFinished || phase == Phase::kHandedOver) {
     return Instant::Never();
   }
   return std::min({deadline, total, answer.keepalive_at});
@@ -31,6 +31,7 @@ void Exchange::State::OnTick(Outbox& out) {
   }
   switch (phase) {
     case Phase::kIdle:
+    case Phase::kHandedOver:
     case Phase::kFinished:
       return;
     case Phase::kReadBody:
@@ -73,6 +74,24 @@ void Exchange::State::OnTick(Outbox& out) {
       out.close_client = true;
       Finish(record.outcome, out);
       return;
+  }
+}
+
+void Exchange::State::OnShutDown(Outbox& out) {
+  if (phase == Phase::kFinished || phase == Phase::kIdle || phase == Phase::kHandedOver) {
+    return;
+  }
+  const llm::ApiError error{503, "shutting_down", "This node is stopping and waits no longer.", ""};
+  request.close = request.ended = true;
+  if (phase == Phase::kSwallow) {
+    out.close_client = true;
+    Finish(record.outcome, out);
+  } else if (!answer.head_sent) {
+    Fail(error, model::Outcome::kCancelled, out, "Retry-After: 1\r\n");
+  } else {
+    DropUpstream(out);
+    BreakAnswer(error, out);
+    Finish(model::Outcome::kCancelled, out);
   }
 }
 

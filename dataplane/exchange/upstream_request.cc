@@ -1,6 +1,7 @@
 // The request as the provider gets it: a head rendered in the arena, the body spliced from the pooled buffer.
 #include <array>
 
+#include "dataplane/exchange/gate.h"
 #include "dataplane/exchange/state.h"
 #include "shared/http/encoder.h"
 #include "shared/http/url.h"
@@ -110,7 +111,8 @@ void Exchange::State::AppendHeaders(http::Buffer& buffer) const {
   if (provider.stamp) {
     buffer.Header("x-aurora-node", ctx.options.node_id);
     buffer.Header("x-aurora-term", record.term);
-    buffer.Header("x-aurora-admitted-ns", static_cast<uint64_t>(ctx.boottime_ns));
+    buffer.Header("x-aurora-admitted-ns",
+                  ctx.gate != nullptr ? ctx.admitted_ns : static_cast<uint64_t>(ctx.boottime_ns));
     buffer.Header("x-request-id", record.request_id.view());
   }
 }
@@ -162,7 +164,40 @@ size_t Exchange::State::BodyPieces(std::span<std::string_view, 5> pieces) {
   return size;
 }
 
+// Right before the write, with the clock of now. False: nothing may go out.
+bool Exchange::State::PassGate(Outbox& out) {
+  const GateLook look = ctx.gate->Look();
+  if (!look.open) {
+    GateClosed(out);
+    return false;
+  }
+  record.term = look.term;
+  ctx.admitted_ns = look.now_ns;
+  return true;
+}
+
+// The connection is unused, so it is as good as before. A request of which no attempt was written was not executed
+// anywhere; after a written one nobody can know.
+void Exchange::State::GateClosed(Outbox& out) {
+  ctx.health->ProviderUnknown(attempt.provider->slot);
+  attempt.active = false;
+  out.release_upstream = true;
+  out.gate_closed = true;
+  if (attempt.writes > 0) {
+    phase = Phase::kBackoff;
+    Fail({503, "no_active_node", "This node stopped being the active one before the request could be tried again.", ""},
+         model::Outcome::kServerError, out, "Retry-After: 1\r\n");
+    return;
+  }
+  phase = Phase::kHandedOver;
+  deadline = total = Instant::Never();
+  out.hand_over = true;
+}
+
 void Exchange::State::WriteUpstream(Outbox& out) {
+  if (ctx.gate != nullptr && !PassGate(out)) [[unlikely]] {
+    return;
+  }
   const model::Provider& provider = *attempt.provider;
   std::array<std::string_view, 5> pieces;
   const size_t body_size = BodyPieces(pieces);
@@ -199,6 +234,7 @@ void Exchange::State::WriteUpstream(Outbox& out) {
       AddUpstream(piece, out);
     }
   }
+  ++attempt.writes;
   out.expect_no_body = request.method == http::Method::kHead;
   // A body too large to keep for a retry is forgotten once the driver has taken it.
   request.release_next = request.body_size > ctx.options.retry_body_bytes_max;
