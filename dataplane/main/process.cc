@@ -9,7 +9,6 @@
 #include <utility>
 
 #include <sched.h>
-#include <sys/stat.h>
 
 #include "shared/crypto/random.h"
 #include "shared/log/log.h"
@@ -47,13 +46,6 @@ auto WithPatience(absl::StatusCode retried, F open) -> decltype(open()) {
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
-}
-
-int64_t FileStamp(const std::string& path) {
-  struct stat s {};
-  return stat(path.c_str(), &s) == 0
-             ? static_cast<int64_t>(s.st_mtim.tv_sec) * 1'000'000'000 + s.st_mtim.tv_nsec
-             : 0;
 }
 
 ServerOptions OptionsFrom(const config::Config& config, OutboundProxy proxy, size_t loops) {
@@ -137,40 +129,69 @@ absl::Status Process::OpenDirectories() {
   return absl::OkStatus();
 }
 
+Worker::Options Process::WorkerOptions(size_t index, const ServerOptions& server) {
+  loop_metrics_.push_back(std::make_shared<LoopMetrics>());
+  rings_.push_back(std::make_unique<metering::UsageRing>());
+  Worker::Options worker;
+  worker.index = index;
+  worker.seed = RandomWord();
+  worker.server = server;
+  worker.metrics = loop_metrics_.back();
+  worker.ops = ops_.get();
+  worker.usage = [ring = rings_.back().get()](const model::UsageRecord& record) { return ring->Push(record); };
+  worker.on_tick = [this](size_t i) { page_->CopyCloseSeq(i); };
+  worker.term = [this] { return page_->term(); };
+  if (gated()) {
+    failover_metrics_.push_back(std::make_shared<FailoverMetrics>());
+    if (hold_budget_ == nullptr) {
+      hold_budget_ = std::make_shared<SharedHoldBudget>();
+    }
+    FailoverOptions failover;
+    failover.page = page_.get();
+    failover.node_id = config_.cluster.node_id;
+    failover.rules.forwards = config_.cluster.passive_behavior == config::PassiveBehavior::kForward;
+    failover.peer_tls = config_.cluster.tls.enabled();
+    failover.budget = hold_budget_;
+    failover.metrics = failover_metrics_.back();
+    worker.failover = std::move(failover);
+  }
+  return worker;
+}
+
 absl::Status Process::StartWorkers() {
   const size_t loops = LoopCount(config_.server);
   AURORA_ASSIGN_OR_RETURN(OutboundProxy proxy, OutboundProxy::Create(config_.proxy));
   AURORA_ASSIGN_OR_RETURN(
       Listeners listeners,
       BindListeners(config_.server.listen, static_cast<int>(loops), kPatience, "server.listen"));
+  std::optional<Listeners> peers;
+  if (config_.cluster.enabled) {
+    auto bound = BindListeners(config_.cluster.peer_listen, static_cast<int>(loops), kPatience, "cluster.peer_listen");
+    AURORA_RETURN_IF_ERROR(bound.status());
+    peers = *std::move(bound);
+  }
   ops_ = std::make_unique<Ops>(loops);
+  ops_->SetRoleSource([this] { return RoleNow(); });
   WatchSync();
-  std::vector<std::shared_ptr<LoopMetrics>> counters;
   const ServerOptions options = OptionsFrom(config_, std::move(proxy), loops);
   for (size_t i = 0; i < loops; ++i) {
-    counters.push_back(std::make_shared<LoopMetrics>());
-    Worker::Options worker;
-    worker.index = i;
-    worker.seed = RandomWord();
-    worker.server = options;
-    worker.metrics = counters.back();
-    worker.ops = ops_.get();
-    rings_.push_back(std::make_unique<metering::UsageRing>());
-    worker.usage = [ring = rings_.back().get()](const model::UsageRecord& record) {
-      return ring->Push(record);
-    };
-    worker.on_tick = [this](size_t index) { page_->CopyCloseSeq(index); };
-    worker.term = [this] {
-      const auto leader = page_->leader();
-      return leader.has_value() ? leader->term : 0;
-    };
-    workers_.push_back(std::make_unique<Worker>(std::move(worker)));
+    workers_.push_back(std::make_unique<Worker>(WorkerOptions(i, options)));
   }
-  source_ = std::make_shared<MetricsSource>(std::move(counters));
+  source_ = std::make_shared<MetricsSource>(loop_metrics_);
   registry_->Add(source_);
+  if (gated()) {
+    failover_source_ = std::make_shared<FailoverSource>(failover_metrics_, [this] {
+      return FailoverSource::Now{page_->GateOpen(rolepage::BoottimeNs()), hold_budget_->requests()};
+    });
+    registry_->Add(failover_source_);
+  }
   AURORA_RETURN_IF_ERROR(LoadCertificate());
+  AURORA_RETURN_IF_ERROR(LoadPeerTls());
   for (size_t i = 0; i < loops; ++i) {
     AURORA_RETURN_IF_ERROR(workers_[i]->Listen(std::move(listeners.fds[i])));
+    if (peers.has_value()) {
+      AURORA_RETURN_IF_ERROR(workers_[i]->ListenForPeers(std::move(peers->fds[i])));
+    }
   }
   for (const auto& worker : workers_) {
     worker->Start();
@@ -317,37 +338,6 @@ void Process::PolicyState(const snapshot::ReaderState& state) {
   published_.empty() ? ops_->SetPolicyProblem(problem) : ops_->SetPolicyWarning(problem);
 }
 
-absl::Status Process::LoadCertificate() {
-  if (!config_.server.tls.enabled()) {
-    return absl::OkStatus();
-  }
-  certificate_stamp_ = FileStamp(config_.server.tls.cert) ^ FileStamp(config_.server.tls.key);
-  for (const auto& worker : workers_) {
-    auto context = tls::ServerContext::Load(
-        {.certificate_file = config_.server.tls.cert, .key_file = config_.server.tls.key});
-    if (!context.ok()) {
-      return WithContext("server.tls", context.status());
-    }
-    certificate_end_ = (*context)->not_after_unix_s();
-    worker->SetCertificate(*std::move(context));
-  }
-  return absl::OkStatus();
-}
-
-void Process::ReloadCertificate() {
-  if (!config_.server.tls.enabled() || (FileStamp(config_.server.tls.cert) ^
-                                        FileStamp(config_.server.tls.key)) == certificate_stamp_) {
-    return;
-  }
-  const absl::Status status = LoadCertificate();
-  metrics_->SetCertificateEnd(certificate_end_);
-  if (status.ok()) {
-    log::Info("certificate reloaded", {{"file", config_.server.tls.cert}});
-  } else {
-    log::Error("certificate not reloaded; the old one stays", {{"error", status}});
-  }
-}
-
 void Process::RetireSnapshots() {
   std::lock_guard lock(mutex_);
   if (reader_ == nullptr) {
@@ -371,15 +361,9 @@ void Process::Tick() {
   RetireSnapshots();
   ops_->SetDiscovering(!discovery_->first_round_done());
   source_->SetControlPlaneConnected(page_->ControlPlaneAlive());
-  if (config_.cluster.enabled &&
-      config_.cluster.failover_mode == config::FailoverMode::kActivePassive) {
-    const auto leader = page_->leader();
-    ops_->SetRole(page_->GateOpen(rolepage::BoottimeNs()),
-                  R"({"enabled":true,"leader_id":")" + (leader ? leader->node_id : std::string()) +
-                      R"(","term":)" + std::to_string(leader ? leader->term : 0) + "}");
-  }
   if (++tick_count_ % 20 == 0) {
     ReloadCertificate();
+    ReloadPeerTls();
   }
   Advance();
 }

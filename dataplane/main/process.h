@@ -47,7 +47,12 @@ class Process {
   absl::Status StartWorkers();
   void StartMetering();
   void StartPolicy();
+  Worker::Options WorkerOptions(size_t index, const ServerOptions& server);
+  Role RoleNow() const;
+  bool gated() const;  // active_passive: only a lease lets this node serve
   absl::Status LoadCertificate();
+  absl::Status LoadPeerTls();
+  void ReloadPeerTls();
   void ReloadCertificate();
   void Published(std::shared_ptr<const model::Snapshot> snapshot);
   void PolicyState(const snapshot::ReaderState& state);
@@ -71,6 +76,10 @@ class Process {
   std::vector<std::unique_ptr<metering::UsageRing>> rings_;  // one per loop
   std::unique_ptr<metering::Writer> metering_;
   std::shared_ptr<ProcessMetrics> metrics_;
+  std::shared_ptr<SharedHoldBudget> hold_budget_;
+  std::vector<std::shared_ptr<LoopMetrics>> loop_metrics_;
+  std::vector<std::shared_ptr<FailoverMetrics>> failover_metrics_;  // active_passive only
+  std::shared_ptr<FailoverSource> failover_source_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<httpd::Server> httpd_;
   std::unique_ptr<uv::Timer> tick_;
@@ -80,6 +89,7 @@ class Process {
   Phase phase_ = Phase::kServing;
   Instant phase_ends_;
   int64_t certificate_stamp_ = 0;
+  int64_t peer_tls_stamp_ = 0;
   int64_t certificate_end_ = 0;  // Unix seconds; 0 = no TLS
   std::string page_problem_;     // what was last said about the role page
 

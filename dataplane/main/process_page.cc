@@ -50,4 +50,22 @@ void Process::WatchSync() {
   ops_->SetAdmission(admission, sync_gate_.stale());
 }
 
+bool Process::gated() const {
+  return config_.cluster.enabled && config_.cluster.failover_mode == config::FailoverMode::kActivePassive;
+}
+
+// From any thread.
+Role Process::RoleNow() const {
+  Role role;
+  role.clustered = config_.cluster.enabled;
+  role.gated = gated();
+  role.open = page_->GateOpen(rolepage::BoottimeNs());
+  if (const auto leader = page_->leader(); leader.has_value()) {
+    role.term = leader->term;
+    role.leader_id = leader->node_id;
+    role.leader_address = leader->address;
+  }
+  return role;
+}
+
 }  // namespace aurora::server

@@ -17,16 +17,18 @@ namespace {
 constexpr size_t kPiecesBeforeDrain = 8;
 }  // namespace
 
-ClientConnection::ClientConnection(LoopState& loop, ClientOwner& owner)
+ClientConnection::ClientConnection(LoopState& loop, ClientOwner& owner, bool from_peer)
     : loop_(loop),
       owner_(owner),
       wire_(loop.wires, *this),
-      decoder_(http::Decoder::Kind::kRequest, loop.limits, &loop.head) {}
+      decoder_(http::Decoder::Kind::kRequest, loop.limits, &loop.head),
+      from_peer_(from_peer) {}
 
 void ClientConnection::Start(std::unique_ptr<uv::TcpStream> stream,
                              std::unique_ptr<tls::Session> session) {
-  head_begun_ = true;  // a connection that never says anything is held to the head timeout too
-  loop_.Arm(*this, loop_.context.now + loop_.options.head_timeout);
+  // A connection that never says anything is held to the head timeout too, but for a peer's spare one.
+  head_begun_ = !from_peer_;
+  loop_.Arm(*this, loop_.context.now + (from_peer_ ? loop_.options.idle_timeout : loop_.options.head_timeout));
   wire_.Accept(std::move(stream), std::move(session));
 }
 
@@ -114,7 +116,9 @@ void ClientConnection::OnHead() {
   const http::Head& head = decoder_.head();
   head_begun_ = false;
   method_ = head.method;
-  if (head.target.size() > 1 && head.target[1] != 'v' && head.target[1] != 'p') {
+  if (from_peer_) [[unlikely]] {
+    // Only the client API is served there; the exchange knows no other path.
+  } else if (head.target.size() > 1 && head.target[1] != 'v' && head.target[1] != 'p') {
     const std::string_view path = http::PathOf(head.target);
     if (Ops::IsOpsPath(path)) {
       AnswerLocally(head, path);
@@ -128,13 +132,14 @@ void ClientConnection::OnHead() {
     Reply(
         head, 503,
         R"({"error":{"type":"api_error","message":"the gateway is starting: policy is not loaded yet",)"
-        R"("param":null,"code":"starting"}})");
+        R"("param":null,"code":"starting"}})",
+        from_peer_ ? "Retry-After: 1\r\nx-aurora-not-executed: 1\r\n" : "");
     return;
   }
-  if (loop_.options.admin.has_value() && AdminForward::IsAdminPath(head.target)) [[unlikely]] {
+  if (loop_.options.admin.has_value() && AdminForward::IsAdminPath(head.target) && !from_peer_) [[unlikely]] {
     admin_ = std::make_unique<AdminForward>(loop_.context, *loop_.options.admin, wire_.PeerIp(),
                                             wire_.tls());
-  } else {
+  } else if (loop_.context.gate == nullptr || MayServe(head)) {
     exchange_ = loop_.TakeExchange();
   }
   phase_ = Phase::kBusy;
@@ -144,8 +149,16 @@ void ClientConnection::OnHead() {
   if (loop_.draining || close_when_done_) {
     Step([](auto& e) { e.CloseAfterResponse(); });
   }
-  Step([&](auto& e) { e.RequestHead(head, loop_.outbox); });
-  begun_ = admin_ != nullptr ? model::Endpoint::kAdmin : exchange_->record().endpoint;
+  if (exchange_ != nullptr) [[likely]] {
+    exchange_->RequestHead(head, loop_.outbox);
+    begun_ = exchange_->record().endpoint;
+  } else if (forward_ != nullptr) {
+    forward_->Begin(arrival_, false, loop_.outbox);
+    begun_ = forward_->record().endpoint;
+  } else {
+    admin_->RequestHead(head, loop_.outbox);
+    begun_ = model::Endpoint::kAdmin;
+  }
   loop_.metrics.Begin(begun_);
   DrainIfLong();
 }
@@ -156,12 +169,13 @@ void ClientConnection::AnswerLocally(const http::Head& head, std::string_view pa
   Reply(head, answer.status, answer.body);
 }
 
-void ClientConnection::Reply(const http::Head& head, int status, std::string_view json) {
+void ClientConnection::Reply(const http::Head& head, int status, std::string_view json, std::string_view lines) {
   const bool close = !head.keep_alive || loop_.draining || close_when_done_;
   std::string text;
   http::AppendStatusLine(text, status);
   http::AppendHeader(text, "Content-Type", "application/json");
   http::AppendHeader(text, "Content-Length", json.size());
+  text += lines;
   text += close ? "Cache-Control: no-store\r\nConnection: close\r\n\r\n"
                 : "Cache-Control: no-store\r\n\r\n";
   if (head.method != http::Method::kHead) {
@@ -217,6 +231,9 @@ void ClientConnection::FinishExchange(bool close) {
     record.status = static_cast<uint16_t>(admin_->status());
     loop_.metrics.Finish(begun_, method_, record);
     admin_.reset();
+  } else if (forward_ != nullptr) {
+    loop_.metrics.Finish(begun_, method_, forward_->record());  // the node that served it has metered it
+    forward_.reset();
   } else {
     const model::UsageRecord& record = exchange_->record();
     loop_.metrics.Finish(begun_, method_, record);
@@ -358,8 +375,12 @@ void ClientConnection::OnDeadline() {
 }
 
 void ClientConnection::PolicyChanged() {
-  if (phase_ == Phase::kBusy && exchange_ != nullptr) {
-    exchange_->PolicyChanged(loop_.context.snapshot, loop_.outbox);
+  if (phase_ == Phase::kBusy && admin_ == nullptr) {
+    if (exchange_ != nullptr) {
+      exchange_->PolicyChanged(loop_.context.snapshot, loop_.outbox);
+    } else {
+      forward_->PolicyChanged(loop_.outbox);
+    }
     Drain();
     ProcessPipelined();
   }

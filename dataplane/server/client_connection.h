@@ -3,7 +3,8 @@
 // while a request runs, an Exchange; pipelined bytes are kept only when there are any (at most
 // kPipelinedMax, then reading stops). Lifetime: owned by the Worker; Gone() retires it after the
 // callbacks of the iteration. Invariant: one exchange at a time; the loop's Outbox is drained
-// before any callback returns.
+// before any callback returns. What a gate forbids to serve here runs as a Forward instead
+// (client_failover.cc); a request changes over only while nothing of it was executed.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "dataplane/failover/forward.h"
 #include "dataplane/server/admin_forward.h"
 #include "dataplane/server/loop_state.h"
 #include "dataplane/server/upstream_connection.h"
@@ -28,11 +30,16 @@ class ClientOwner {
 
 class ClientConnection final : private WireObserver, private UpstreamUser, private TimerEntry {
  public:
-  ClientConnection(LoopState& loop, ClientOwner& owner);
+  // `from_peer`: it came in on cluster.peer_listen.
+  ClientConnection(LoopState& loop, ClientOwner& owner, bool from_peer = false);
 
   void Start(std::unique_ptr<uv::TcpStream> stream, std::unique_ptr<tls::Session> session);
   // The loop has a newer policy: a request whose key no longer works ends.
   void PolicyChanged();
+  // Another node leads, or our own gate opened or closed.
+  void RoleChanged();
+  // The process ends: what runs gets an answer that says so, a stream an error event.
+  void ShutDown();
   // No further request on this connection; closes at once when idle.
   void CloseWhenDone();
   // Ends what runs; the client sees an abort.
@@ -74,18 +81,27 @@ class ClientConnection final : private WireObserver, private UpstreamUser, priva
 
   template <class F>
   void Step(F&& f) {
-    if (admin_ != nullptr) [[unlikely]] {
-      f(*admin_);
-    } else {
+    if (exchange_ != nullptr) [[likely]] {
       f(*exchange_);
+    } else if (forward_ != nullptr) {
+      f(*forward_);
+    } else {
+      f(*admin_);
     }
   }
 
   void Process(std::string_view in);
   void ProcessPipelined();
   void OnHead();
+  bool MayServe(const http::Head& head);
+  void HandOver();
+  void HandOverToPeer();
+  void ServeAfterAll();
+  void LookAtGate();
+  failover::Forward::Deps ForwardDeps();
+  failover::Arrival DecideClosed() const;
   void AnswerLocally(const http::Head& head, std::string_view path);
-  void Reply(const http::Head& head, int status, std::string_view json);
+  void Reply(const http::Head& head, int status, std::string_view json, std::string_view lines = {});
   void OnFramingError(const http::Error& error);
   void DrainIfLong();
   void Drain();
@@ -109,6 +125,8 @@ class ClientConnection final : private WireObserver, private UpstreamUser, priva
   http::Decoder decoder_;
   std::unique_ptr<exchange::Exchange> exchange_;
   std::unique_ptr<AdminForward> admin_;
+  std::unique_ptr<failover::Forward> forward_;
+  failover::SavedHead saved_;  // of an admitted request, in active_passive mode only
   UpstreamConnection* upstream_ = nullptr;
   std::string pipelined_;
   size_t discarded_ = 0;
@@ -126,6 +144,8 @@ class ClientConnection final : private WireObserver, private UpstreamUser, priva
   bool processing_ = false;  // Process is on the stack
   bool close_when_done_ = false;
   bool linger_ = false;
+  failover::Arrival arrival_ = failover::Arrival::kServe;  // with forward_
+  const bool from_peer_;
 };
 
 }  // namespace aurora::server

@@ -15,6 +15,10 @@ void ClientConnection::Drain() {
   Outbox& out = loop_.outbox;
   bool dialled_first = false;
   for (bool again = true; again;) {
+    if (loop_.context.gate != nullptr) [[unlikely]] {
+      LookAtGate();
+    }
+    const bool hand_over = out.hand_over;
     const model::Provider* dial = out.dial;
     const bool fresh = out.fresh_connection;
     const bool finished = out.finished;
@@ -33,9 +37,18 @@ void ClientConnection::Drain() {
       Step([&](auto& e) { e.ClientClosed(out); });
       continue;
     }
+    if (hand_over) [[unlikely]] {
+      HandOver();
+      again = true;
+      continue;
+    }
     if (delivery.upstream_lost) {
       loop_.pool->Close(*std::exchange(upstream_, nullptr));
       last_failure_ = static_cast<uint8_t>(UpstreamFailure::kReset);
+      if (forward_ != nullptr) [[unlikely]] {
+        forward_->WriteFailed(out);
+        continue;
+      }
       Step([&](auto& e) { e.UpstreamFailed(UpstreamFailure::kReset, "connection reset", out); });
       continue;
     }
@@ -46,7 +59,7 @@ void ClientConnection::Drain() {
       Step([&](auto& e) { e.UpstreamBlocked(out); });
     }
     if (dial != nullptr) {
-      dialled_first = dial_count_ == 0 && admin_ == nullptr;
+      dialled_first = dial_count_ == 0 && exchange_ != nullptr;
       Dial(*dial, fresh);
     }
   }
@@ -96,7 +109,7 @@ ClientConnection::Delivery ClientConnection::Deliver() {
 
 void ClientConnection::Dial(const model::Provider& provider, bool fresh) {
   AURORA_CHECK(upstream_ == nullptr);
-  if (dial_count_ > 0 && admin_ == nullptr) {
+  if (dial_count_ > 0 && exchange_ != nullptr) {
     loop_.pool->CountRetry(provider, last_failure_);
     if (dialled_ != &provider) {
       loop_.metrics.Fallback(*dialled_, provider, last_failure_);

@@ -27,6 +27,7 @@
 
 namespace aurora::server {
 
+class LoopFailover;
 class UpstreamPool;
 
 struct ServerOptions {
@@ -142,6 +143,7 @@ struct LoopState {
   Instant timer_at = Instant::Never();
   uv::Timer timer;
   UpstreamPool* pool = nullptr;
+  LoopFailover* failover = nullptr;  // null unless a lease decides who serves; then context.gate is the same
   bool draining = false;  // answers say Connection: close
 };
 

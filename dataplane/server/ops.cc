@@ -46,6 +46,22 @@ std::string Unready(std::string_view status, const std::vector<std::string>& rea
   return Json(status, "reasons", reasons);
 }
 
+std::string LeaderJson(const Role& role) {
+  if (!role.clustered) {
+    return R"({"enabled":false,"role":"single","leader_id":"","term":0,"active":true})";
+  }
+  std::string json = R"({"enabled":true,"leader_id":)";
+  AppendQuoted(json, role.leader_id);
+  json += R"(,"term":)" + std::to_string(role.term);
+  if (!role.leader_address.empty()) {
+    json += R"(,"address":)";
+    AppendQuoted(json, role.leader_address);
+  }
+  json += R"(,"active":)";
+  json += !role.gated || role.open ? "true}" : "false}";
+  return json;
+}
+
 }  // namespace
 
 Ops::Ops(size_t loop_count)
@@ -74,12 +90,6 @@ void Ops::SetPolicyProblem(std::string_view problem) {
 void Ops::SetPolicyWarning(std::string_view warning) {
   std::lock_guard lock(mutex_);
   policy_warning_ = warning;
-}
-
-void Ops::SetRole(bool active, std::string_view leader_json) {
-  active_ = active;
-  std::lock_guard lock(mutex_);
-  leader_json_ = leader_json;
 }
 
 std::vector<std::string> Ops::Reasons() const {
@@ -113,19 +123,21 @@ OpsAnswer Ops::Answer(std::string_view path, Instant now) const {
     return {200, R"({"status":"ok"})"};
   }
   if (path == "/leader") {
-    std::lock_guard lock(mutex_);
-    return {200, leader_json_};
+    return {200, LeaderJson(RoleNow())};
   }
   if (path == "/health") {
     return draining_ ? OpsAnswer{503, R"({"status":"draining"})"}
                      : OpsAnswer{200, R"({"status":"ok"})"};
   }
   std::vector<std::string> reasons = Reasons();
-  if (path == "/active" && !active_) {
-    reasons.emplace_back("passive: this node holds no lease");
-  }
-  if (path == "/passive" && active_) {
-    reasons.emplace_back("active: this node may serve");
+  if (path == "/active" || path == "/passive") {
+    const Role role = RoleNow();
+    const bool active = !role.gated || role.open;
+    if (path == "/active" && !active) {
+      reasons.emplace_back("passive: this node holds no lease");
+    } else if (path == "/passive" && active) {
+      reasons.emplace_back("active: this node may serve");
+    }
   }
   if (!reasons.empty()) {
     return {503, Unready("unavailable", reasons)};

@@ -1,11 +1,13 @@
 // Ops: health of this data plane as probes and load balancers see it, on the client port and the
 // metrics port. Source: product contract, "Health". Thread: any; atomics, and a lock only for the
-// leader's JSON and the reasons. /livez never depends on policy, leadership or peers; /readyz names
-// every reason why not.
+// reasons. /livez never depends on policy, leadership or peers; /readyz names every reason why not.
+// Invariant: /active answers 200 only if the word that admits requests admits at that instant: it
+// is read for each answer, never kept.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -20,6 +22,16 @@ namespace aurora::server {
 struct OpsAnswer {
   int status = 200;
   std::string body;  // JSON
+};
+
+// Who serves, as the role page says now.
+struct Role {
+  bool clustered = false;
+  bool gated = false;  // active_passive: only a lease lets this node serve
+  bool open = true;    // it does, now
+  uint64_t term = 0;
+  std::string leader_id;  // "" = nobody leads
+  std::string leader_address;
 };
 
 class Ops {
@@ -47,24 +59,24 @@ class Ops {
     stale_ = stale;
   }
   exchange::Admission admission() const { return admission_.load(std::memory_order_relaxed); }
-  // Clustered nodes only: whether the lease lets this node serve, and who leads.
-  void SetRole(bool active, std::string_view leader_json);
+  // Asked for every answer that depends on it, from any thread. Set before the loops start; without
+  // it this is a node on its own.
+  void SetRoleSource(std::function<Role()> source) { role_ = std::move(source); }
 
  private:
   std::vector<std::string> Reasons() const;
+  Role RoleNow() const { return role_ ? role_() : Role{}; }
 
   const size_t loop_count_;
   std::unique_ptr<std::atomic<int64_t>[]> ticks_;
   std::atomic<bool> draining_{false};
   std::atomic<bool> discovering_{false};
-  std::atomic<bool> active_{true};
   std::atomic<bool> stale_{false};
   std::atomic<exchange::Admission> admission_{exchange::Admission::kOpen};
   mutable std::mutex mutex_;
   std::string policy_problem_ = "starting: policy is not loaded yet";  // guarded by mutex_
   std::string policy_warning_;  // guarded by mutex_
-  std::string leader_json_ =
-      R"({"enabled":false,"role":"single","leader_id":"","term":0})";  // guarded by mutex_
+  std::function<Role()> role_;
 };
 
 }  // namespace aurora::server

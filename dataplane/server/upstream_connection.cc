@@ -3,12 +3,35 @@
 #include <algorithm>
 #include <utility>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "dataplane/server/loop_failover.h"
 #include "dataplane/server/upstream_pool.h"
 #include "shared/base/check.h"
 
 namespace aurora::server {
 
 using exchange::UpstreamFailure;
+
+namespace {
+
+// A machine that vanishes says nothing: an answer that may rightly take minutes would be waited for until its limit.
+void NoticeDeadPeer(int fd) {
+  const int on = 1;
+  const int idle_s = 3;
+  const int interval_s = 2;
+  const int probes = 3;
+  const unsigned unacknowledged_ms = 9000;
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms, sizeof unacknowledged_ms);
+}
+
+}  // namespace
 
 UpstreamConnection::UpstreamConnection(LoopState& loop, UpstreamPool& pool, uint32_t pool_index)
     : loop_(loop),
@@ -29,10 +52,12 @@ void UpstreamConnection::Start(const model::Provider& provider, UpstreamUser& us
   dialling_ = std::make_unique<Dialling>();
   dialling_->host = provider.host;
   dialling_->port = provider.port;
-  dialling_->server_name = provider.host;
+  to_peer_ = provider.slot == kPeerSlot;
+  dialling_->server_name = to_peer_ ? std::string() : provider.host;  // peers are known by their CA, not by a name
   dialling_->tls = std::move(tls);
   dialling_->give_up = loop_.context.now + provider.timeouts.connect;
-  if (const ProxyServer* proxy = loop_.options.proxy.For(provider); proxy != nullptr) {
+  const ProxyServer* proxy = to_peer_ ? nullptr : loop_.options.proxy.For(provider);
+  if (proxy != nullptr) {
     dialling_->host = proxy->host;
     dialling_->port = proxy->port;
     if (provider.tls) {
@@ -118,6 +143,9 @@ void UpstreamConnection::StartTls() {
 
 void UpstreamConnection::Stand() {
   state_ = State::kBusy;
+  if (to_peer_) {
+    NoticeDeadPeer(wire_.fd());
+  }
   dialling_.reset();
   loop_.timers.Disarm(*this);
   user_->OnUpstreamReady();

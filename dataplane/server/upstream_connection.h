@@ -117,6 +117,7 @@ class UpstreamConnection final : private WireObserver, private TimerEntry, priva
   bool expect_no_body_ = false;
   bool interim_ = false;  // a 1xx head is passing
   bool reusable_ = false;
+  bool to_peer_ = false;
   Instant idle_since_;
   UpstreamUser* user_ = nullptr;
   std::unique_ptr<Dialling> dialling_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "dataplane/server/loop_failover.h"
 #include "shared/log/log.h"
 
 namespace aurora::server {
@@ -14,13 +15,13 @@ UpstreamPool::~UpstreamPool() {
 }
 
 uint32_t UpstreamPool::TargetOf(const model::Provider& provider) {
-  const uint32_t index = provider.slot == model::kNoSlot ? 0 : provider.slot + 1;
+  const uint32_t index = provider.slot == model::kNoSlot ? 0 : provider.slot == kPeerSlot ? 1 : provider.slot + 2;
   if (index >= targets_.size()) {
     targets_.resize(index + 1);
   }
   if (targets_[index] == nullptr) {
     targets_[index] = std::make_unique<Target>();
-    if (index != 0) {
+    if (index > 1) {
       targets_[index]->metrics = &loop_.metrics.Provider(provider);
     }
   }
@@ -79,7 +80,13 @@ UpstreamConnection* UpstreamPool::Take(const model::Provider& provider, bool fre
     return connection;
   }
   std::shared_ptr<tls::ClientContext> trust;
-  if (provider.tls) {
+  if (provider.slot == kPeerSlot) {
+    trust = peer_trust_;
+    if (provider.tls && trust == nullptr) {
+      *problem = "cluster.tls is not loaded";
+      return nullptr;
+    }
+  } else if (provider.tls) {
     auto context = Trust(provider.ca_file);
     if (!context.ok()) {
       *problem = Std(context.status().message());

@@ -30,6 +30,8 @@ class UpstreamPool {
 
   // Reads trust stores before the first request needs them.
   void Prepare(const model::Catalog& catalog);
+  // What peers are trusted by and shown; null: plain connections.
+  void SetPeerTrust(std::shared_ptr<tls::ClientContext> trust) { peer_trust_ = std::move(trust); }
   // Closes what idled too long; called every second.
   void Sweep();
   void CountFailure(uint32_t pool_index, exchange::UpstreamFailure failure);
@@ -38,6 +40,7 @@ class UpstreamPool {
   DnsCache& dns() { return dns_; }
   size_t connection_count() const { return all_.size(); }
   size_t idle_count() const;
+  size_t idle_to(const model::Provider& provider) { return targets_[TargetOf(provider)]->idle.size(); }
 
  private:
   struct Target {
@@ -54,7 +57,8 @@ class UpstreamPool {
 
   LoopState& loop_;
   DnsCache dns_;
-  std::vector<std::unique_ptr<Target>> targets_;  // by slot; the admin's is the first
+  std::vector<std::unique_ptr<Target>> targets_;  // the admin's, the peer's, then by slot
+  std::shared_ptr<tls::ClientContext> peer_trust_;
   std::vector<std::unique_ptr<UpstreamConnection>> all_;
   StringMap<std::shared_ptr<tls::ClientContext>> trust_;
 };

@@ -62,11 +62,7 @@ bool Wire::Write(const exchange::Pieces& pieces) {
     return false;
   }
   if (session_ != nullptr) {
-    scratch_.plain.clear();
-    for (size_t i = 0; i < pieces.count(); ++i) {
-      scratch_.plain.append(pieces[i]);
-    }
-    return Write(std::string_view(scratch_.plain));
+    return WriteTls(pieces);
   }
   std::array<iovec, 24> slices;
   AURORA_DCHECK(pieces.count() <= slices.size());
@@ -74,6 +70,31 @@ bool Wire::Write(const exchange::Pieces& pieces) {
     slices[i] = Slice(pieces[i]);
   }
   return WritePlain({slices.data(), pieces.count()}, pieces.bytes());
+}
+
+// Small pieces are joined, so that one write is few records; a long one goes in slices, so that its first bytes are on
+// their way before its last are encrypted: what was decided before a write must not be told a long time after.
+bool Wire::WriteTls(const exchange::Pieces& pieces) {
+  constexpr size_t kSliceBytes = 256 * 1024;
+  scratch_.plain.clear();
+  for (size_t i = 0; i < pieces.count(); ++i) {
+    std::string_view rest = pieces[i];
+    if (scratch_.plain.size() + rest.size() <= kSliceBytes) {
+      scratch_.plain.append(rest);
+      continue;
+    }
+    if (!Write(std::string_view(scratch_.plain))) {
+      return false;
+    }
+    scratch_.plain.clear();
+    for (; rest.size() > kSliceBytes; rest.remove_prefix(kSliceBytes)) {
+      if (!Write(rest.substr(0, kSliceBytes))) {
+        return false;
+      }
+    }
+    scratch_.plain.append(rest);
+  }
+  return Write(std::string_view(scratch_.plain));
 }
 
 bool Wire::WritePlain(std::span<const iovec> slices, size_t bytes) {

@@ -82,6 +82,7 @@ class Wire final : private uv::StreamObserver {
   void OnDrained() override;
 
   void OnCiphertext(std::span<char> bytes);
+  bool WriteTls(const exchange::Pieces& pieces);
   bool WritePlain(std::span<const iovec> slices, size_t bytes);
   bool FlushCiphertext();
   void Fail(exchange::UpstreamFailure failure, std::string_view detail);

@@ -20,10 +20,18 @@ Worker::Worker(Options options)
       state_(loop_, options_.server, *options_.metrics, *options_.ops, options_.usage,
              options_.seed),
       pool_(state_),
+      warmth_(state_, pool_),
+      peer_port_(*this),
       mailbox_(loop_, kMailboxCapacity),
       tick_(loop_, [this] { Tick(); }) {
   state_.pool = &pool_;
   state_.limits = {};
+  pool_.SetPeerTrust(options_.peer_trust);
+  if (options_.failover.has_value()) {
+    failover_ = std::make_unique<LoopFailover>(*options_.failover);
+    state_.failover = failover_.get();
+    state_.context.gate = failover_.get();
+  }
 }
 
 Worker::~Worker() {
@@ -37,6 +45,16 @@ absl::Status Worker::Listen(Fd fd) {
   }
   fd.Release();
   listener_ = *std::move(listener);
+  return absl::OkStatus();
+}
+
+absl::Status Worker::ListenForPeers(Fd fd) {
+  auto listener = uv::TcpListener::AdoptFd(loop_, fd.get(), kBacklog, &peer_port_);
+  if (!listener.ok()) {
+    return listener.status();
+  }
+  fd.Release();
+  peer_listener_ = *std::move(listener);
   return absl::OkStatus();
 }
 
@@ -77,7 +95,23 @@ void Worker::Adopt(std::shared_ptr<const model::Snapshot> snapshot) {
 }
 
 void Worker::SetCertificate(std::shared_ptr<tls::ServerContext> context) {
+  if (!thread_.joinable()) {  // before the first connection
+    certificate_ = std::move(context);
+    return;
+  }
   Post([this, context = std::move(context)]() mutable { certificate_ = std::move(context); });
+}
+
+void Worker::SetPeerTls(std::shared_ptr<tls::ServerContext> server, std::shared_ptr<tls::ClientContext> client) {
+  if (!thread_.joinable()) {
+    peer_certificate_ = std::move(server);
+    pool_.SetPeerTrust(std::move(client));
+    return;
+  }
+  Post([this, server = std::move(server), client = std::move(client)]() mutable {
+    peer_certificate_ = std::move(server);
+    pool_.SetPeerTrust(std::move(client));
+  });
 }
 
 void Worker::StopAccepting() {
@@ -85,6 +119,7 @@ void Worker::StopAccepting() {
     state_.Refresh();
     state_.draining = true;
     listener_.reset();
+    peer_listener_.reset();
     for (size_t i = connections_.size(); i-- > 0;) {
       if (i < connections_.size()) {
         connections_[i]->CloseWhenDone();
@@ -109,23 +144,25 @@ void Worker::Shut() {
   state_.Refresh();
   state_.draining = true;
   listener_.reset();
+  peer_listener_.reset();
   uint64_t cut = 0;
   while (!connections_.empty()) {
     cut += connections_.back()->busy() ? uint64_t{1} : uint64_t{0};
-    connections_.back()->Cut();
+    connections_.back()->ShutDown();
   }
   cut_count_ = cut;
 }
 
-void Worker::OnAccept(std::unique_ptr<uv::TcpStream> stream) {
+void Worker::Accept(std::unique_ptr<uv::TcpStream> stream, const std::shared_ptr<tls::ServerContext>& certificate,
+                    bool from_peer) {
   state_.Refresh();
   if (connections_.size() >= options_.server.connections_max) {
     state_.metrics.connection_errors[static_cast<size_t>(ConnectionError::kOverLimit)].Add();
     return;
   }
   std::unique_ptr<tls::Session> session;
-  if (certificate_ != nullptr) {
-    auto made = tls::Session::Server(certificate_);
+  if (certificate != nullptr) {
+    auto made = tls::Session::Server(certificate);
     if (!made.ok()) {
       state_.metrics.connection_errors[static_cast<size_t>(ConnectionError::kTls)].Add();
       return;
@@ -135,7 +172,7 @@ void Worker::OnAccept(std::unique_ptr<uv::TcpStream> stream) {
   state_.metrics.connections.Add(1);
   state_.metrics.connections_total.Add();
   connections_.push_back(
-      std::make_unique<ClientConnection>(state_, static_cast<ClientOwner&>(*this)));
+      std::make_unique<ClientConnection>(state_, static_cast<ClientOwner&>(*this), from_peer));
   connections_.back()->owner_index = connections_.size() - 1;
   connections_.back()->Start(std::move(stream), std::move(session));
 }
@@ -172,10 +209,19 @@ void Worker::Tick() {
   if (options_.term) {
     state_.context.term = options_.term();
   }
+  if (failover_ != nullptr && failover_->Refresh()) {
+    for (size_t i = connections_.size(); i-- > 0;) {
+      if (i < connections_.size()) {
+        connections_[i]->RoleChanged();
+      }
+    }
+    warmth_.Tend();
+  }
   if (++tick_count_ % kTicksPerSecond != 0) {
     return;
   }
   pool_.Sweep();
+  warmth_.Tend();
   if (state_.context.snapshot != nullptr && state_.context.snapshot->catalog != nullptr) {
     for (const model::Provider& provider : state_.context.snapshot->catalog->providers) {
       const upstream::BreakerState breaker = state_.health.Breaker(provider.slot, now);

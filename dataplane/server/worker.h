@@ -1,6 +1,7 @@
 // Worker: one thread, one loop, one listener, and everything that serves the connections accepted
 // there. Source: architecture.md §2. Thread: construction and Listen before Start; then the verbs
 // below from any thread, the rest belongs to the loop. Loops share nothing but immutable snapshots.
+// A second listener, for peers, is there in a cluster; what comes in on it is marked as a hop.
 // Invariant: applied_seq() names a policy that this loop enforces: its snapshot is swapped and
 // every running request has been judged by it.
 #pragma once
@@ -14,7 +15,9 @@
 
 #include "dataplane/server/client_connection.h"
 #include "dataplane/server/listener.h"
+#include "dataplane/server/loop_failover.h"
 #include "dataplane/server/loop_state.h"
+#include "dataplane/server/peer_warmth.h"
 #include "dataplane/server/upstream_pool.h"
 #include "shared/tls/context.h"
 #include "shared/uv/mailbox.h"
@@ -36,16 +39,21 @@ class Worker final : private uv::ListenerObserver, private ClientOwner {
     std::function<void(size_t index)> on_tick;
     // The leader term new requests are stamped with, asked every kTick. May be empty.
     std::function<uint64_t()> term;
+    // Given: only a lease lets this node serve, and what it may not serve goes to who may.
+    std::optional<FailoverOptions> failover;
+    std::shared_ptr<tls::ClientContext> peer_trust;  // this loop's own; null: peers are dialled without TLS
   };
 
   explicit Worker(Options options);
   ~Worker() override;
 
   absl::Status Listen(Fd fd);
+  absl::Status ListenForPeers(Fd fd);
   void Start();
 
   void Publish(std::shared_ptr<const model::Snapshot> snapshot);
   void SetCertificate(std::shared_ptr<tls::ServerContext> context);
+  void SetPeerTls(std::shared_ptr<tls::ServerContext> server, std::shared_ptr<tls::ClientContext> client);
   void StopAccepting();  // also: answers say Connection: close, idle connections go
   // Cuts what runs and ends the thread. Returns when it has ended.
   void Stop();
@@ -64,7 +72,18 @@ class Worker final : private uv::ListenerObserver, private ClientOwner {
   size_t client_queued_bytes() const;
 
  private:
-  void OnAccept(std::unique_ptr<uv::TcpStream> stream) override;
+  // What comes in on the peers' port.
+  struct PeerPort final : uv::ListenerObserver {
+    explicit PeerPort(Worker& w) : worker(w) {}
+    void OnAccept(std::unique_ptr<uv::TcpStream> stream) override {
+      worker.Accept(std::move(stream), worker.peer_certificate_, true);
+    }
+    Worker& worker;
+  };
+
+  void OnAccept(std::unique_ptr<uv::TcpStream> stream) override { Accept(std::move(stream), certificate_, false); }
+  void Accept(std::unique_ptr<uv::TcpStream> stream, const std::shared_ptr<tls::ServerContext>& certificate,
+              bool from_peer);
   void Gone(ClientConnection& connection) override;
   void Tick();
   void Adopt(std::shared_ptr<const model::Snapshot> snapshot);
@@ -74,12 +93,17 @@ class Worker final : private uv::ListenerObserver, private ClientOwner {
   uv::Loop loop_;
   LoopState state_;
   UpstreamPool pool_;
+  std::unique_ptr<LoopFailover> failover_;
+  PeerWarmth warmth_;
+  PeerPort peer_port_;
   uv::Mailbox mailbox_;
   uv::Timer tick_;
   Instant tick_due_ = Instant::Never();
   uint64_t tick_count_ = 0;
   std::unique_ptr<uv::TcpListener> listener_;
+  std::unique_ptr<uv::TcpListener> peer_listener_;
   std::shared_ptr<tls::ServerContext> certificate_;
+  std::shared_ptr<tls::ServerContext> peer_certificate_;
   std::vector<std::unique_ptr<ClientConnection>> connections_;
   std::atomic<uint64_t> applied_epoch_{
       0};  // stored before the seq: a pair read across a change understates

@@ -76,6 +76,12 @@ absl::StatusOr<std::shared_ptr<ServerContext>> ServerContext::Load(const Options
   if (SSL_CTX_check_private_key(raw) != 1) {
     return TakeErrors("key " + options.key_file + " does not fit " + options.certificate_file);
   }
+  if (!options.client_ca_file.empty()) {
+    if (SSL_CTX_load_verify_file(raw, options.client_ca_file.c_str()) != 1) {
+      return TakeErrors("CA file " + options.client_ca_file);
+    }
+    SSL_CTX_set_verify(raw, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  }
   SSL_CTX_set_alpn_select_cb(raw, SelectAlpn, nullptr);
   constexpr std::array<unsigned char, 6> kSessionContext = {'a', 'u', 'r', 'o', 'r', 'a'};
   SSL_CTX_set_session_id_context(raw, kSessionContext.data(), kSessionContext.size());
@@ -118,6 +124,12 @@ absl::StatusOr<std::shared_ptr<ClientContext>> ClientContext::Create(const Optio
     } else if (SSL_CTX_load_verify_file(raw, options.ca_file.c_str()) != 1) {
       return TakeErrors("CA file " + options.ca_file);
     }
+  }
+  if (!options.certificate_file.empty() &&
+      (SSL_CTX_use_certificate_chain_file(raw, options.certificate_file.c_str()) != 1 ||
+       SSL_CTX_use_PrivateKey_file(raw, options.key_file.c_str(), SSL_FILETYPE_PEM) != 1 ||
+       SSL_CTX_check_private_key(raw) != 1)) {
+    return TakeErrors("certificate " + options.certificate_file + " with key " + options.key_file);
   }
   AURORA_CHECK(SSL_CTX_set_alpn_protos(raw, kAlpn.data(), kAlpn.size()) == 0);
   SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);

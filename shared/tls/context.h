@@ -38,6 +38,7 @@ class ServerContext {
   struct Options {
     std::string certificate_file;  // PEM chain, leaf first
     std::string key_file;          // PEM
+    std::string client_ca_file = {};  // PEM; given: only clients with a certificate by it are let in
   };
   static absl::StatusOr<std::shared_ptr<ServerContext>> Load(const Options& options);
 
@@ -54,6 +55,8 @@ class ClientContext {
  public:
   struct Options {
     std::string ca_file = {};    // PEM; empty: the system's store
+    std::string certificate_file = {};  // PEM chain shown to servers that ask; "" = none
+    std::string key_file = {};
     bool verify = true;          // false only for a backend the operator marked so
     size_t sessions_max = 1024;  // hosts whose last session is kept for resumption
   };

@@ -65,7 +65,9 @@ absl::StatusOr<std::unique_ptr<Session>> Session::Client(std::shared_ptr<ClientC
   }
   const std::string& name = session->server_name_;
   const bool ip = IsIp(name);
-  if (ip ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name.c_str()) != 1
+  if (name.empty()) {
+    // The chain is checked, no name.
+  } else if (ip ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name.c_str()) != 1
          : SSL_set_tlsext_host_name(ssl, name.c_str()) != 1 ||
                SSL_set1_host(ssl, name.c_str()) != 1) {
     return TakeErrors("server name " + name);

@@ -28,7 +28,7 @@ class Session {
   enum class State : uint8_t { kHandshaking, kOpen, kPeerClosed, kFailed };
 
   // `server_name` goes into SNI and must match the certificate (an IP literal is matched as an IP,
-  // without SNI).
+  // without SNI). "": whoever the context trusts is right, whatever it is called.
   static absl::StatusOr<std::unique_ptr<Session>> Client(std::shared_ptr<ClientContext> context,
                                                          std::string_view server_name);
   static absl::StatusOr<std::unique_ptr<Session>> Server(std::shared_ptr<ServerContext> context);

@@ -212,11 +212,20 @@ Gateway::Gateway(uint16_t provider_port, GatewayOptions options)
     return true;
   };
   records_.reserve(4096);
+  if (options_.adjust) {
+    options_.adjust(worker);
+  }
   worker_ = std::make_unique<Worker>(std::move(worker));
   auto listeners = BindListeners({"127.0.0.1", 0}, 1, Duration::Seconds(0), "server.listen");
   AURORA_CHECK(listeners.ok());
   port_ = listeners->port;
   AURORA_CHECK(worker_->Listen(std::move(listeners->fds[0])).ok());
+  if (options_.for_peers) {
+    auto peers = BindListeners({"127.0.0.1", 0}, 1, Duration::Seconds(0), "cluster.peer_listen");
+    AURORA_CHECK(peers.ok());
+    peer_port_ = peers->port;
+    AURORA_CHECK(worker_->ListenForPeers(std::move(peers->fds[0])).ok());
+  }
   worker_->Start();
   if (options_.certificate != nullptr) {
     worker_->SetCertificate(options_.certificate);
@@ -234,6 +243,7 @@ void Gateway::Publish(uint64_t seq, bool with_key) {
   up.name = "up";
   up.slot = 0;
   up.tls = options_.provider_tls;
+  up.stamp = options_.stamp;
   up.host = options_.provider_host;
   up.port = provider_port_;
   up.authority = up.host + ":" + std::to_string(up.port);

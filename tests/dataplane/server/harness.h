@@ -85,6 +85,9 @@ struct GatewayOptions {
   std::string provider_host = "127.0.0.1";
   std::string ca_file;
   std::shared_ptr<tls::ServerContext> certificate;
+  bool for_peers = false;  // a second listener, for other nodes
+  bool stamp = false;
+  std::function<void(Worker::Options&)> adjust = {};
 };
 
 // One worker whose only provider is "up" at `provider_port`, with the model "m" and one key.
@@ -93,6 +96,8 @@ class Gateway {
   explicit Gateway(uint16_t provider_port, GatewayOptions options = {});
   ~Gateway();
   uint16_t port() const { return port_; }
+  uint16_t peer_port() const { return peer_port_; }
+  void Stop() { worker_->Stop(); }
   Worker& worker() { return *worker_; }
   LoopMetrics& metrics() { return *metrics_; }
   Ops& ops() { return ops_; }
@@ -122,6 +127,7 @@ class Gateway {
   std::vector<model::UsageRecord> records_;  // guarded by mutex_
   std::unique_ptr<Worker> worker_;
   uint16_t port_ = 0;
+  uint16_t peer_port_ = 0;
 };
 
 // True once `condition` holds; false after 10 s.
