@@ -204,7 +204,7 @@ TEST_CASE("peers show each other certificates of the cluster's CA, and nobody el
   }
   SSL_free(ssl);
   SSL_CTX_free(nobody);
-  CHECK(active.gateway().Records().size() == 2);
+  CHECK(Eventually([&] { return active.gateway().Records().size() == 2; }));
 }
 
 }  // namespace aurora::server::testing
