@@ -1,5 +1,6 @@
 #include "controlplane/admin/rest_face.h"
 
+#include <chrono>
 #include <utility>
 #include <vector>
 
@@ -8,7 +9,9 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "controlplane/admin/rest_call.h"
+#include "controlplane/admin/rest_dashboard.h"
 #include "controlplane/admin/rest_routes.h"
+#include "controlplane/admin/rest_session.h"
 #include "shared/log/log.h"
 #include "shared/tls/context.h"
 #include "shared/uv/timer.h"
@@ -37,6 +40,21 @@ bool IsJson(std::string_view content_type) {
   return absl::EqualsIgnoreCase(absl::StripAsciiWhitespace(Absl(type)), "application/json");
 }
 
+// Answers may hold a secret that is shown once: no cache keeps them.
+httpd::Response WithApiHeaders(httpd::Response response, const std::string& node_id) {
+  response.headers.emplace_back("Cache-Control", "no-store");
+  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  if (!node_id.empty()) {
+    response.headers.emplace_back("X-Aurora-Node", node_id);
+  }
+  return response;
+}
+
+httpd::Response NotJson() {
+  return rest::ErrorResponse({415, "invalid_request_error", "unsupported_media_type"},
+                             "send the body as Content-Type: application/json", "");
+}
+
 }  // namespace
 
 struct RestFace::State {
@@ -45,6 +63,7 @@ struct RestFace::State {
         mailbox(m),
         options(std::move(o)),
         entity_routes(options.handlers->entity_kinds()),
+        sessions(options.token, options.tls.enabled()),
         timer(l, [this] { AnswerDelayed(); }),
         certificate_timer(l, [this] { RenewCertificate(); }) {}
 
@@ -52,13 +71,18 @@ struct RestFace::State {
   void RenewCertificate();
 
   void Handle(const httpd::Request& request, const httpd::Responder& responder);
+  void HandleSession(const httpd::Request& request, const httpd::Responder& responder);
   void Refuse(const absl::Status& status, const httpd::Responder& responder);
   void AnswerDelayed();
   // The route of `method`; null, with the methods that there are, when another is wanted.
   const rest::Route* FindRoute(http::Method method, std::string_view path, std::string_view* captured,
                                std::string* allowed) const;
   void Dispatch(const rest::Route& route, std::string_view captured, const httpd::Request& request,
-                const httpd::Responder& responder);
+                rest::Admission admitted, const httpd::Responder& responder);
+  void Send(const httpd::Responder& responder, httpd::Response response) const {
+    responder.Send(WithApiHeaders(std::move(response), options.node_id));
+  }
+  int64_t UnixSeconds() const;
   httpd::Response Error(const absl::Status& status) const {
     return rest::ErrorResponse(status, options.store_open());
   }
@@ -72,6 +96,8 @@ struct RestFace::State {
   uv::Mailbox& mailbox;
   Options options;
   rest::EntityRoutes entity_routes;
+  rest::RestSessions sessions;
+  dashboard::Assets assets;
   std::vector<Delayed> delayed;  // by due
   uv::Timer timer;
   httpd::Server* server = nullptr;
@@ -103,14 +129,12 @@ void RestFace::State::RenewCertificate() {
 void RestFace::State::Refuse(const absl::Status& status, const httpd::Responder& responder) {
   httpd::Response response = Error(status);
   if (!absl::IsUnauthenticated(status)) {
-    responder.Send(std::move(response));
+    Send(responder, std::move(response));
     return;
   }
   response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"aurora admin\"");
   if (delayed.size() >= kLoginsDelayed) {
-    responder.Send(rest::ErrorResponse(
-        {429, "rate_limit_error", "too_many_failed_logins"},
-        kTooManyLogins, ""));
+    Send(responder, rest::ErrorResponse({429, "rate_limit_error", "too_many_failed_logins"}, kTooManyLogins, ""));
     return;
   }
   delayed.push_back({uv::Loop::Now() + kLoginDelay, responder, std::move(response)});
@@ -123,7 +147,7 @@ void RestFace::State::AnswerDelayed() {
   const Instant now = uv::Loop::Now();
   size_t n = 0;
   while (n < delayed.size() && delayed[n].due <= now) {
-    delayed[n].responder.Send(std::move(delayed[n].response));
+    Send(delayed[n].responder, std::move(delayed[n].response));
     ++n;
   }
   delayed.erase(delayed.begin(), delayed.begin() + static_cast<std::ptrdiff_t>(n));
@@ -152,11 +176,36 @@ const rest::Route* RestFace::State::FindRoute(http::Method method, std::string_v
   return nullptr;
 }
 
+int64_t RestFace::State::UnixSeconds() const {
+  if (options.unix_ms != nullptr) {
+    return options.unix_ms() / 1000;
+  }
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+void RestFace::State::HandleSession(const httpd::Request& request, const httpd::Responder& responder) {
+  // A form of another site cannot send JSON, so it cannot sign anybody in.
+  if (request.method == http::Method::kPost && !IsJson(request.Header("content-type"))) {
+    Send(responder, NotJson());
+    return;
+  }
+  absl::StatusOr<httpd::Response> answer = sessions.Answer(request, UnixSeconds());
+  answer.ok() ? Send(responder, *std::move(answer)) : Refuse(answer.status(), responder);
+}
+
 void RestFace::State::Handle(const httpd::Request& request, const httpd::Responder& responder) {
   const std::string_view path = request.path;
-  if (const absl::Status admitted = options.token->Check(request.Header("authorization"));
-      !admitted.ok()) {
-    Refuse(admitted, responder);
+  if (rest::IsDashboardPath(path)) {
+    responder.Send(rest::DashboardAnswer(assets, request));
+    return;
+  }
+  if (path == rest::kSessionPath) {
+    HandleSession(request, responder);
+    return;
+  }
+  rest::Admission admitted = sessions.Admit(request, UnixSeconds());
+  if (!admitted.status.ok()) {
+    Refuse(admitted.status, responder);
     return;
   }
   std::string allowed;
@@ -166,44 +215,49 @@ void RestFace::State::Handle(const httpd::Request& request, const httpd::Respond
     std::string_view captured;
     const rest::Route* route = FindRoute(method, path.substr(kPrefix.size()), &captured, &allowed);
     if (route != nullptr) {
-      Dispatch(*route, captured, request, responder);
+      Dispatch(*route, captured, request, std::move(admitted), responder);
       return;
     }
   }
   if (allowed.empty()) {
-    responder.Send(rest::ErrorResponse({404, "not_found_error", "unknown_path"},
-                                       "no such admin path; they begin with /admin/api/v1/", ""));
+    Send(responder, rest::ErrorResponse({404, "not_found_error", "unknown_path"},
+                                        "no such admin path; they begin with /admin/api/v1/", ""));
     return;
   }
   httpd::Response response = rest::ErrorResponse(
       {405, "invalid_request_error", "method_not_allowed"}, "allowed here: " + allowed, "");
   response.headers.emplace_back("Allow", allowed);
-  responder.Send(std::move(response));
+  Send(responder, std::move(response));
 }
 
 void RestFace::State::Dispatch(const rest::Route& route, std::string_view captured,
-                               const httpd::Request& request, const httpd::Responder& responder) {
+                               const httpd::Request& request, rest::Admission admitted,
+                               const httpd::Responder& responder) {
   if (!request.body.empty() && !IsJson(request.Header("content-type"))) {
-    responder.Send(rest::ErrorResponse({415, "invalid_request_error", "unsupported_media_type"},
-                                       "send the body as Content-Type: application/json", ""));
+    Send(responder, NotJson());
     return;
   }
   auto query = rest::ParseQuery(request.query, route.query);
   auto id = rest::PercentDecode(captured, false);
   if (!query.ok() || !id.ok()) {
-    responder.Send(Error(!query.ok() ? query.status() : id.status()));
+    Send(responder, Error(!query.ok() ? query.status() : id.status()));
     return;
   }
   rest::Call call;
   call.handlers = options.handlers;
   call.kind = route.kind;
-  call.caller.actor = "token";
+  call.caller.actor = std::string(admitted.actor);
   call.id = *std::move(id);
   call.query = *std::move(query);
   call.body = request.body;
   // A reply may come from any thread; the socket is the loop's. A closed mailbox means that the
   // client is gone too.
-  call.finish = [&box = mailbox, responder](httpd::Response response) {
+  call.finish = [&box = mailbox, responder, node_id = options.node_id,
+                 cookie = std::move(admitted.set_cookie)](httpd::Response response) {
+    response = WithApiHeaders(std::move(response), node_id);
+    if (!cookie.empty()) {
+      response.headers.emplace_back("Set-Cookie", cookie);
+    }
     (void)box.Post([responder, response = std::move(response)]() mutable {
       responder.Send(std::move(response));
     });
@@ -221,6 +275,7 @@ absl::StatusOr<std::unique_ptr<RestFace>> RestFace::Open(uv::Loop& loop, uv::Mai
   const httpd::Server::Options http = options.http;
   std::unique_ptr<RestFace> face(
       new RestFace(std::make_unique<State>(loop, mailbox, std::move(options))));
+  AURORA_ASSIGN_OR_RETURN(face->state_->assets, dashboard::Assets::Parse(dashboard::EmbeddedBlob()));
   auto server =
       httpd::Server::Open(loop, http,
                           [state = face->state_.get()](const httpd::Request& request,

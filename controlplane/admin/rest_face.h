@@ -1,8 +1,9 @@
-// RestFace: the admin API as JSON over HTTP, below /admin/api/v1/.
+// RestFace: the admin API as JSON over HTTP, below /admin/api/v1/, and the dashboard below /admin/dashboard/.
 // Source: product contract, admin REST. Thread: the control loop's; replies come back to it through
 // the Mailbox. Units: bodies up to 1 MiB. Errors: {"error":{"type","message","param","code"}};
 // Open: as httpd::Server, naming the port; a certificate that does not load. Invariant: nothing is
-// answered without the token but the request for one; a wrong token costs its sender kLoginDelay.
+// answered without the token or a session (rest_session.h) but the request for one and the dashboard's
+// own files; a wrong token costs its sender kLoginDelay.
 // Requires: the mailbox and handlers outlive every reply; destroy on the loop's thread.
 #pragma once
 
@@ -26,6 +27,8 @@ class RestFace {
     const TokenCheck* token = nullptr;
     std::function<bool()> store_open;
     config::TlsFiles tls;  // served with when set; looked at again every second
+    std::string node_id;   // named in every answer of the API when not empty: X-Aurora-Node
+    std::function<int64_t()> unix_ms;  // null: the system's clock
   };
 
   static absl::StatusOr<std::unique_ptr<RestFace>> Open(uv::Loop& loop, uv::Mailbox& mailbox,

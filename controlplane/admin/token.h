@@ -27,6 +27,7 @@ class TokenCheck {
 
   // Whether any token is accepted at all.
   bool enabled() const { return enabled_; }
+  const crypto::Digest& digest() const { return digest_; }
   // `authorization`: the header's value, "Bearer TOKEN". Unauthenticated with a hint;
   // PermissionDenied when there is no master key.
   absl::Status Check(std::string_view authorization) const;

@@ -66,6 +66,7 @@ std::string_view GroupColumn(std::string_view group_by) {
       {"provider", "provider"},
       {"auth_key", "auth_key_id"},
       {"user_path", "user_path"},
+      {"hour", "strftime('%Y-%m-%dT%H:00:00Z', started_at_us / 1000000, 'unixepoch')"},
       {"day", "strftime('%Y-%m-%d', started_at_us / 1000000, 'unixepoch')"}};
   const auto it = kColumns.find(group_by);
   return it == kColumns.end() ? "" : it->second;
@@ -80,7 +81,7 @@ absl::StatusOr<v1::GetUsageSummaryResponse> UsageSummary(const std::string& path
   const std::string_view column = GroupColumn(r.group_by());
   if (!r.group_by().empty() && column.empty()) {
     return InvalidArgument("group_by: \"" + r.group_by().substr(0, 60) +
-                           "\" is unknown; allowed are model, provider, auth_key, user_path, day");
+                           "\" is unknown; allowed are model, provider, auth_key, user_path, hour, day");
   }
   SetMillis(now_ms - kDayMs, out.mutable_since());
   SetMillis(now_ms, out.mutable_until());

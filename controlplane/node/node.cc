@@ -331,6 +331,7 @@ absl::Status Node::Impl::OpenFaces() {
                             options.token = &token_;
                             options.store_open = [this] { return StoreOpen(); };
                             options.tls = config_.admin.tls;
+            options.node_id = config_.cluster.node_id;
                             return admin::RestFace::Open(loop_, mailbox_, std::move(options));
                           }));
   AURORA_ASSIGN_OR_RETURN(

@@ -23,6 +23,8 @@ class Rest {
       options.token = &token_;
       options.store_open = [this] { return backend_.store().state().state == store::State::kOpen; };
       options.tls = tls;
+      options.node_id = "n1";
+      options.unix_ms = [this] { return backend_.now_ms.load(); };
       auto face = RestFace::Open(loop_.loop(), loop_.mailbox(), std::move(options));
       REQUIRE(face.ok());
       face_ = *std::move(face);
