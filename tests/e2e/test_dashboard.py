@@ -312,7 +312,7 @@ def test_usage_and_settings_are_shown_with_their_sources(browser, balanced, trio
 def test_every_page_is_accessible_in_both_themes_and_on_a_phone(browser, balanced, trio, dark, width):
     sign_in(browser, balanced.url, trio.nodes[0].token, dark=dark, width=width, height=860 if width > 760 else 844)
     for page, sign in (("cluster", row("n3")), ("cluster?group=region&node=n1", "dialog.drawer .facts"), ("overview", "dl.tiles"),
-                       ("keys", "main .card"), ("settings/routing", 'tr[data-key="cluster.node_id"]'), ("settings/preferences", "text=This browser")):
+                       ("keys", "main .card"), ("settings/routing", '[data-key="cluster.node_id"]'), ("settings/preferences", "text=This browser")):
         browser.goto(f"{balanced.url}/admin/dashboard/{page}")
         browser.see(sign)
         name = re.sub(r"\W+", "-", page.replace("?group=region&node=n1", "-drawer"))

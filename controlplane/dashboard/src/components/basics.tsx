@@ -91,7 +91,7 @@ export function Skeleton({ rows = 4, label }: { rows?: number; label: string }) 
 export function Empty({ title, children }: { title: string; children?: ReactNode }) {
   return (
     <div className="empty">
-      <h3>{title}</h3>
+      <h2>{title}</h2>
       {children}
     </div>
   );

@@ -32,7 +32,7 @@ export function RefreshBar({ refresh, query, keys }: Props) {
     for (const key of keys) void queries.invalidateQueries({ queryKey: key });
   }, [queries, keys]);
   const last = Math.max(query.dataUpdatedAt, query.errorUpdatedAt);
-  const left = Math.max(0, Math.ceil((last + refresh.seconds * 1000 - now) / 1000));
+  const left = Math.min(refresh.seconds, Math.max(0, Math.ceil((last + refresh.seconds * 1000 - now) / 1000)));
   return (
     <div className="refresh" role="group" aria-label="Refresh">
       <span className="refresh-text">

@@ -7,7 +7,7 @@ import { useSession } from "../session";
 
 const kPages = [
   { path: "/overview", label: "Overview", icon: "M3 12l3.5-4 3 2.5L15 4M3 15.5h12" },
-  { path: "/cluster", label: "Cluster", icon: "M9 4.2v3M9 7.2L5 12M9 7.2l4 4.8M9 2.6h.01M4.4 13.8h.01M13.6 13.8h.01" },
+  { path: "/cluster", label: "Cluster", icon: "M9 6.6a2.1 2.1 0 1 0 0-4.2 2.1 2.1 0 0 0 0 4.2zM4.4 15.6a2.1 2.1 0 1 0 0-4.2 2.1 2.1 0 0 0 0 4.2zM13.6 15.6a2.1 2.1 0 1 0 0-4.2 2.1 2.1 0 0 0 0 4.2zM8 6.4l-2.6 5.2M10 6.4l2.6 5.2M6.5 13.5h5" },
   { path: "/keys", label: "API keys", icon: "M10.4 7.6l5-5M13 5l2 2M6.5 15a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7z" },
   { path: "/settings/routing", label: "Settings", icon: "M3 5h7M13.5 5H15M3 13h1.5M8 13h7M11.7 6.7a1.7 1.7 0 1 0 0-3.4 1.7 1.7 0 0 0 0 3.4zM6.2 14.7a1.7 1.7 0 1 0 0-3.4 1.7 1.7 0 0 0 0 3.4z" },
 ] as const;

@@ -66,7 +66,7 @@ function firstTokens(entries: UsageEntry[]): { p50: number; p95: number; n: numb
 function Top({ title, groups, name }: { title: string; groups: UsageGroup[]; name: (group: UsageGroup) => string }) {
   const most = Math.max(1, ...groups.map((group) => group.requests));
   return (
-    <section className="card" aria-label={title}>
+    <div className="card">
       <div className="section-head inset">
         <h2>{title}</h2>
       </div>
@@ -95,7 +95,7 @@ function Top({ title, groups, name }: { title: string; groups: UsageGroup[]; nam
             <tbody>
               {groups.slice(0, 8).map((group) => (
                 <tr key={group.group}>
-                  <th scope="row" className="wrap-any">
+                  <th scope="row" className="wrap-any named">
                     {name(group)}
                     <svg className="meter" width="100%" height="4" aria-hidden="true">
                       <rect width={`${(100 * group.requests) / most}%`} height="4" rx="2" />
@@ -111,7 +111,7 @@ function Top({ title, groups, name }: { title: string; groups: UsageGroup[]; nam
           </table>
         </div>
       )}
-    </section>
+    </div>
   );
 }
 

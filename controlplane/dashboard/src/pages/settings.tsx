@@ -1,6 +1,8 @@
 import { useConfig } from "../api/hooks";
-import { Badge, Chip, Empty, Field, Skeleton, Time, Trouble } from "../components/basics";
+import type { ConfigValue } from "../api/types";
+import { Chip, Empty, Field, Skeleton, Time, Trouble } from "../components/basics";
 import { Link, PageHead } from "../components/shell";
+import { useNarrow } from "../media";
 import { kIntervals, setPrefs, usePrefs, type Theme } from "../prefs";
 import { useSession } from "../session";
 
@@ -24,8 +26,73 @@ const variable = (key: string) => key.replaceAll(".", "_").toUpperCase();
 
 function Source({ source }: { source: string }) {
   if (source === "default") return <span className="muted">Default</span>;
-  if (source.startsWith("environment")) return <Badge tone="info">Environment</Badge>;
-  return <Chip title={source}>{source}</Chip>;
+  return (
+    <Chip title={source}>
+      <svg viewBox="0 0 12 12" width="10" height="10" aria-hidden="true" className="lock">
+        <path d="M3.5 5.5V4a2.5 2.5 0 0 1 5 0v1.5M2.5 5.5h7v5h-7z" fill="none" stroke="currentColor" strokeWidth="1.3" strokeLinejoin="round" />
+      </svg>
+      {source.startsWith("environment") ? "Set by environment" : source}
+    </Chip>
+  );
+}
+
+function Value({ value }: { value: string }) {
+  return value === "" ? <span className="muted">not set</span> : <span className="mono wrap-any">{value}</span>;
+}
+
+function Rows({ title, rows }: { title: string; rows: ConfigValue[] }) {
+  const name = (row: ConfigValue) => (
+    <>
+      <span className="mono">{row.key.slice("cluster.".length)}</span>
+      {kAbout[row.key] !== undefined && <div className="muted small-text">{kAbout[row.key]}</div>}
+    </>
+  );
+  if (useNarrow()) {
+    return (
+      <ul className="card cards">
+        {rows.map((row) => (
+          <li key={row.key} data-key={row.key}>
+            {name(row)}
+            <div className="card-value">
+              <Value value={row.value} />
+            </div>
+            <div className="card-facts">
+              <Source source={row.source} />
+              <span className="mono">{variable(row.key)}</span>
+            </div>
+          </li>
+        ))}
+      </ul>
+    );
+  }
+  return (
+    <div className="card table-wrap" tabIndex={0} role="region" aria-label={`${title} settings`}>
+      <table className="settings">
+        <thead>
+          <tr>
+            <th scope="col">Setting</th>
+            <th scope="col">Value</th>
+            <th scope="col">Source</th>
+            <th scope="col">Variable</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <tr key={row.key} data-key={row.key}>
+              <th scope="row">{name(row)}</th>
+              <td>
+                <Value value={row.value} />
+              </td>
+              <td>
+                <Source source={row.source} />
+              </td>
+              <td className="mono muted">{variable(row.key)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
 }
 
 function Routing() {
@@ -52,33 +119,7 @@ function Routing() {
           <div className="section-head">
             <h2>{title}</h2>
           </div>
-          <div className="card table-wrap" tabIndex={0} role="region" aria-label={`${title} settings`}>
-            <table className="settings">
-              <thead>
-                <tr>
-                  <th scope="col">Setting</th>
-                  <th scope="col">Value</th>
-                  <th scope="col">Source</th>
-                  <th scope="col">Variable</th>
-                </tr>
-              </thead>
-              <tbody>
-                {rows.map((row) => (
-                  <tr key={row.key} data-key={row.key}>
-                    <th scope="row">
-                      <span className="mono">{row.key.slice("cluster.".length)}</span>
-                      {kAbout[row.key] !== undefined && <div className="muted small-text">{kAbout[row.key]}</div>}
-                    </th>
-                    <td className="mono wrap-any">{row.value === "" ? <span className="muted">not set</span> : row.value}</td>
-                    <td>
-                      <Source source={row.source} />
-                    </td>
-                    <td className="mono muted">{variable(row.key)}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <Rows title={title} rows={rows} />
         </section>
       ))}
     </>
