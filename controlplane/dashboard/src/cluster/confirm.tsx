@@ -38,7 +38,7 @@ export function ConfirmDialog<T>({ title, word, action, path, body, done, danger
             {done(run.data.data)}
           </div>
           <div className="dialog-actions">
-            <button type="button" className="primary" onClick={onClose}>
+            <button type="button" className="primary" onClick={onClose} autoFocus>
               Close
             </button>
           </div>
@@ -48,7 +48,7 @@ export function ConfirmDialog<T>({ title, word, action, path, body, done, danger
           {children}
           <Field label={`Type ${word} to go on`}>
             {(id) => (
-              <input id={id} value={typed} onChange={(event) => setTyped(event.target.value)} autoComplete="off" spellCheck={false} autoCapitalize="off" autoFocus />
+              <input id={id} value={typed} onChange={(event) => setTyped(event.target.value)} autoComplete="off" spellCheck={false} autoCapitalize="off" />
             )}
           </Field>
           {run.error !== null && <Trouble error={run.error} />}

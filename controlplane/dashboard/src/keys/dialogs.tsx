@@ -25,7 +25,7 @@ function Done({ written, onClose, children }: { written: WrittenKey; onClose: ()
       {written.value !== undefined && <Secret value={written.value} />}
       <PropagationResult propagation={written.propagation} />
       <div className="dialog-actions">
-        <button type="button" className="primary" onClick={onClose}>
+        <button type="button" className="primary" onClick={onClose} autoFocus>
           Done
         </button>
       </div>
@@ -74,7 +74,7 @@ export function CreateDialog({ onClose }: { onClose: () => void }) {
         <Done written={run.data.data} onClose={onClose} />
       ) : (
         <form className="fields" onSubmit={submit}>
-          <Field label="Name">{(id) => <input id={id} {...text("name")} required maxLength={200} autoFocus autoComplete="off" />}</Field>
+          <Field label="Name">{(id) => <input id={id} {...text("name")} required maxLength={200} autoComplete="off" />}</Field>
           <Field label="Description">{(id) => <input id={id} {...text("description")} maxLength={1000} autoComplete="off" />}</Field>
           <div className="pair">
             <Field label="User path" hint="Whose it is, such as /team/app">
@@ -169,7 +169,7 @@ export function DeactivateDialog({ of, onClose }: { of: AuthKey; onClose: () => 
           </p>
           <Field label={`Type ${word} to go on`}>
             {(id) => (
-              <input id={id} value={typed} onChange={(event) => setTyped(event.target.value)} autoComplete="off" spellCheck={false} autoCapitalize="off" autoFocus />
+              <input id={id} value={typed} onChange={(event) => setTyped(event.target.value)} autoComplete="off" spellCheck={false} autoCapitalize="off" />
             )}
           </Field>
           {run.error !== null && <Trouble error={run.error} />}
