@@ -163,7 +163,7 @@ def test_the_cluster_page_sorts_filters_groups_and_keeps_it_in_its_address(brows
 
 def test_switching_over_and_draining_wait_for_the_typed_name(browser, balanced, trio):
     sign_in(browser, balanced.url, trio.nodes[0].token, "cluster?node=n2")
-    browser.click("dialog.drawer >> text=Drain…")
+    browser.click("dialog.drawer >> text=/^Drain…/")
     browser.see("dialog >> text=Type n2 to go on")
     look(browser, "drain")
     assert browser.call("isDisabled", "dialog button[type=submit]")

@@ -100,9 +100,26 @@ export function DrainDialog({ node, onClose }: { node: string; onClose: () => vo
       onClose={onClose}
     >
       <p>
-        If {node} leads, another node takes over, and {node} does not lead again until it is undrained (<code>aurora-ctl</code>) or restarted.
+        If {node} leads, another node takes over, and {node} does not lead again until it is undrained or restarted.
         Requests that it has are finished.
       </p>
+    </ConfirmDialog>
+  );
+}
+
+export function UndrainDialog({ node, onClose }: { node: string; onClose: () => void }) {
+  return (
+    <ConfirmDialog<unknown>
+      title={`Undrain ${node}`}
+      word={node}
+      action="Undrain"
+      path={`cluster/nodes/${encodeURIComponent(node)}/undrain`}
+      body={{}}
+      done={() => `${node} may lead again.`}
+      danger={false}
+      onClose={onClose}
+    >
+      <p>{node} may take the lead again. That it does so now is not said: the node that leads stays.</p>
     </ConfirmDialog>
   );
 }

@@ -66,10 +66,11 @@ interface Props {
   whyNot: string;
   onSwitch: () => void;
   onDrain: () => void;
+  onUndrain: () => void;
   onClose: () => void;
 }
 
-export function NodeDrawer({ node, status, refresh, canSwitch, whyNot, onSwitch, onDrain, onClose }: Props) {
+export function NodeDrawer({ node, status, refresh, canSwitch, whyNot, onSwitch, onDrain, onUndrain, onClose }: Props) {
   const health = healthOf(node);
   const gone = node.status !== "alive";
   return (
@@ -102,6 +103,9 @@ export function NodeDrawer({ node, status, refresh, canSwitch, whyNot, onSwitch,
         </button>
         <button type="button" onClick={onDrain} disabled={gone}>
           Drain…
+        </button>
+        <button type="button" onClick={onUndrain} disabled={gone}>
+          Undrain…
         </button>
       </div>
       {!canSwitch && <p className="muted small-text">{whyNot}</p>}

@@ -2,7 +2,7 @@ import { useCallback, useEffect, useRef, useState } from "react";
 
 import { useClusterNodes, useClusterStatus, useFailoverStatus, useNodeStatus, type Refresh } from "../api/hooks";
 import type { ClusterNode, ClusterOn, FailoverStatus } from "../api/types";
-import { DrainDialog, SwitchoverDialog } from "../cluster/confirm";
+import { DrainDialog, SwitchoverDialog, UndrainDialog } from "../cluster/confirm";
 import { NodeDrawer } from "../cluster/drawer";
 import { kModes, stateOf } from "../cluster/nodes";
 import { NodeTable } from "../cluster/table";
@@ -152,6 +152,7 @@ function On({ status, nodes, refresh }: { status: ClusterOn; nodes: ClusterNode[
   const [opened, setOpened] = useParam("node", "");
   const [switching, setSwitching] = useState<string | null>(null);
   const [draining, setDraining] = useState<string | null>(null);
+  const [undraining, setUndraining] = useState<string | null>(null);
   const failover = useFailoverStatus(refresh, true);
   const open = useCallback((id: string) => setOpened(id, true), [setOpened]);
   const whyNot = failover.error?.notInThisVersion === true
@@ -178,7 +179,7 @@ function On({ status, nodes, refresh }: { status: ClusterOn; nodes: ClusterNode[
       <Tiles status={status} />
       <NodeTable nodes={nodes} opened={opened} open={open} />
       <Failover status={failover.data?.data} node={failover.data?.node ?? ""} whyNot={whyNot} onSwitch={() => setSwitching("")} />
-      {node !== undefined && switching === null && draining === null && (
+      {node !== undefined && switching === null && draining === null && undraining === null && (
         <NodeDrawer
           node={node}
           status={status}
@@ -187,10 +188,12 @@ function On({ status, nodes, refresh }: { status: ClusterOn; nodes: ClusterNode[
           whyNot={whyNot}
           onSwitch={() => setSwitching(node.node_id)}
           onDrain={() => setDraining(node.node_id)}
+          onUndrain={() => setUndraining(node.node_id)}
           onClose={() => setOpened("")}
         />
       )}
       {switching !== null && <SwitchoverDialog target={switching} leader={status.leader_id} onClose={() => setSwitching(null)} />}
+      {undraining !== null && <UndrainDialog node={undraining} onClose={() => setUndraining(null)} />}
       {draining !== null && <DrainDialog node={draining} onClose={() => setDraining(null)} />}
     </>
   );
