@@ -13,7 +13,9 @@ function usePolled<T>(key: readonly unknown[], path: string, refresh: Refresh | 
   return useQuery<Answer<T>, ApiError>({
     queryKey: key,
     queryFn: ({ signal }) => get<T>(path, signal),
-    refetchInterval: refresh === null || refresh.paused ? false : refresh.seconds * 1000,
+    // What this version does not know it will not know in half a minute.
+    refetchInterval: ({ state }) =>
+      refresh === null || refresh.paused || state.error?.notInThisVersion === true ? false : refresh.seconds * 1000,
     placeholderData: keepPreviousData,
     enabled,
   });

@@ -2,10 +2,10 @@
 import type { ReactNode } from "react";
 
 import { useEvents, type Refresh } from "../api/hooks";
-import type { ClusterNode, ClusterOn } from "../api/types";
-import { Badge, Chip, Copy, Dialog, Skeleton, Time, Trouble } from "../components/basics";
+import type { ClusterNode } from "../api/types";
+import { Badge, Chip, Copy, Dialog, Sentence, Skeleton, Time, Trouble } from "../components/basics";
 import { millis } from "../format";
-import { healthOf, mentions } from "./nodes";
+import { healthOf, mentions, nameOf } from "./nodes";
 
 const kShown = 30;
 
@@ -45,7 +45,7 @@ function Events({ node, refresh }: { node: ClusterNode; refresh: Refresh }) {
         <ol className="events">
           {about.map((event) => (
             <li key={event.seq} className={event.severity}>
-              <span>{event.message}</span>
+              <Sentence text={event.message} />
               <span className="muted small-text">
                 <Time at={event.at} /> · {event.severity} · <span className="mono">{event.type}</span>
               </span>
@@ -60,7 +60,6 @@ function Events({ node, refresh }: { node: ClusterNode; refresh: Refresh }) {
 
 interface Props {
   node: ClusterNode;
-  status: ClusterOn;
   refresh: Refresh;
   canSwitch: boolean;
   whyNot: string;
@@ -70,11 +69,11 @@ interface Props {
   onClose: () => void;
 }
 
-export function NodeDrawer({ node, status, refresh, canSwitch, whyNot, onSwitch, onDrain, onUndrain, onClose }: Props) {
+export function NodeDrawer({ node, refresh, canSwitch, whyNot, onSwitch, onDrain, onUndrain, onClose }: Props) {
   const health = healthOf(node);
   const gone = node.status !== "alive";
   return (
-    <Dialog drawer title={node.node_name || node.node_id} onClose={onClose}>
+    <Dialog drawer title={nameOf(node)} onClose={onClose}>
       <div className="names">
         <Badge tone={health.tone}>{health.text}</Badge>
         {node.is_leader && <Chip>Leader</Chip>}
@@ -116,7 +115,6 @@ export function NodeDrawer({ node, status, refresh, canSwitch, whyNot, onSwitch,
       )}
       <h3>Events</h3>
       <Events node={node} refresh={refresh} />
-      {status.node_id === node.node_id && <p className="muted small-text">This is the node that answered.</p>}
     </Dialog>
   );
 }

@@ -19,6 +19,9 @@ export function healthOf(node: ClusterNode): Health {
   return { tone: "ok", text: "Healthy", title: "It answers, and its data plane runs." };
 }
 
+// "local" is the default of the setting, and nobody's name.
+export const nameOf = (node: ClusterNode) => (node.node_name === "" || node.node_name === "local" ? node.node_id : node.node_name);
+
 export function stateOf(status: ClusterOn): { tone: Tone; text: string } {
   switch (status.state) {
     case "healthy":

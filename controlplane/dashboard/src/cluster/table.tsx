@@ -16,7 +16,7 @@ import { Badge, Chip, Empty, Time } from "../components/basics";
 import { millis } from "../format";
 import { useNarrow } from "../media";
 import { useParam } from "../router";
-import { healthOf } from "./nodes";
+import { healthOf, nameOf } from "./nodes";
 
 const column = createColumnHelper<ClusterNode>();
 const kRank: Record<string, number> = { bad: 0, warn: 1, info: 2, idle: 3, ok: 4 };
@@ -25,11 +25,9 @@ function Name({ node, open }: { node: ClusterNode; open: (id: string) => void })
   return (
     <span className="names">
       <button type="button" className="link" onClick={() => open(node.node_id)} aria-haspopup="dialog">
-        {node.node_name === "" || node.node_name === "local" ? node.node_id : node.node_name}
+        {nameOf(node)}
       </button>
-      {node.node_name !== "" && node.node_name !== "local" && node.node_name !== node.node_id && (
-        <span className="muted mono">{node.node_id}</span>
-      )}
+      {nameOf(node) !== node.node_id && <span className="muted mono">{node.node_id}</span>}
       {node.is_leader && <Chip title="It holds the lease">Leader</Chip>}
       {node.role === "witness" && <Chip title="It votes and serves nothing">Witness</Chip>}
       {node.role === "active" && !node.is_leader && <Chip>Active</Chip>}

@@ -35,6 +35,11 @@ export function Chip({ children, title }: { children: ReactNode; title?: string 
   );
 }
 
+// What the node says, with its `commands` set as such.
+export function Sentence({ text }: { text: string }) {
+  return <span>{text.split("`").map((part, i) => (i % 2 === 1 ? <code key={i}>{part}</code> : part))}</span>;
+}
+
 export function Time({ at, missing = "never" }: { at: string | null; missing?: string }) {
   const now = useNow();
   if (at === null || at === "") return <span className="muted">{missing}</span>;

@@ -17,6 +17,7 @@ interface Props {
   series: Series[];
   points: Point[];
   show: (value: number) => string;
+  least?: number; // the top line is never below: half of it is to be a whole number where things are counted
 }
 
 const kHeight = 170;
@@ -25,9 +26,8 @@ const kLeft = 48;
 
 // The least "round" number that is not below the highest bar.
 function ceiling(highest: number): number {
-  if (highest <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(highest));
-  return [1, 2, 2.5, 5, 10].map((k) => k * power).find((top) => top >= highest) ?? highest;
+  return [1, 2, 4, 6, 8, 10].map((k) => k * power).find((top) => top >= highest) ?? highest;
 }
 
 // Drawn in real pixels, so that its text is as large as any other.
@@ -43,10 +43,10 @@ function useWidth() {
   return [ref, width] as const;
 }
 
-export function BarChart({ title, series, points, show }: Props) {
+export function BarChart({ title, series, points, show, least = 2 }: Props) {
   const id = useId();
   const [ref, width] = useWidth();
-  const top = ceiling(Math.max(0, ...points.map((point) => point.values.reduce((a, b) => a + b, 0))));
+  const top = ceiling(Math.max(least, ...points.map((point) => point.values.reduce((a, b) => a + b, 0))));
   const step = (Math.max(width, kLeft + 100) - kLeft) / Math.max(points.length, 1);
   const bar = Math.max(2, Math.min(28, step * 0.68));
   const y = (value: number) => (kHeight - kBottom) * (1 - value / top) + 6;

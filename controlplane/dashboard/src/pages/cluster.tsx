@@ -6,7 +6,7 @@ import { DrainDialog, SwitchoverDialog, UndrainDialog } from "../cluster/confirm
 import { NodeDrawer } from "../cluster/drawer";
 import { kModes, stateOf } from "../cluster/nodes";
 import { NodeTable } from "../cluster/table";
-import { Badge, Empty, Skeleton, Tile, Trouble } from "../components/basics";
+import { Badge, Empty, Sentence, Skeleton, Tile, Trouble } from "../components/basics";
 import { RefreshBar, StaleNotice, useRefresh } from "../components/refresh";
 import { Link, PageHead } from "../components/shell";
 import { millis, span } from "../format";
@@ -139,7 +139,9 @@ function Failover({ status, node, whyNot, onSwitch }: FailoverProps) {
         {(status?.explain ?? []).length > 0 && (
           <ul className="plain muted">
             {status?.explain?.map((sentence) => (
-              <li key={sentence}>{sentence}</li>
+              <li key={sentence}>
+                <Sentence text={sentence} />
+              </li>
             ))}
           </ul>
         )}
@@ -170,7 +172,9 @@ function On({ status, nodes, refresh }: { status: ClusterOn; nodes: ClusterNode[
             <strong>What to look at</strong>
             <ul>
               {status.reasons.map((reason) => (
-                <li key={reason}>{reason}</li>
+                <li key={reason}>
+                  <Sentence text={reason} />
+                </li>
               ))}
             </ul>
           </div>
@@ -182,7 +186,6 @@ function On({ status, nodes, refresh }: { status: ClusterOn; nodes: ClusterNode[
       {node !== undefined && switching === null && draining === null && undraining === null && (
         <NodeDrawer
           node={node}
-          status={status}
           refresh={refresh}
           canSwitch={whyNot === ""}
           whyNot={whyNot}

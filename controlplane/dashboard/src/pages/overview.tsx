@@ -192,7 +192,7 @@ export default function Overview() {
           </section>
           {total.cost_usd > 0 && (
             <section aria-label="Cost over time">
-              <BarChart title="Cost" series={[{ label: "USD", fill: "fill-2" }]} points={points(all, (group) => [group.cost_usd], [0])} show={usd} />
+              <BarChart title="Cost" series={[{ label: "USD", fill: "fill-2" }]} points={points(all, (group) => [group.cost_usd], [0])} show={usd} least={0.0001} />
             </section>
           )}
         </>
