@@ -3,6 +3,7 @@ import gzip, json, os, re, signal
 
 import pytest
 from browser import Balancer, Browser, why_none
+from failover import ActivePassive
 from node import Node, free_address, request, until
 
 pytestmark = pytest.mark.skipif(bool(why_none()), reason=why_none())
@@ -176,6 +177,47 @@ def test_switching_over_and_draining_wait_for_the_typed_name(browser, balanced, 
     quiet(browser)
 
 
+def confirm(browser, node, action):
+    """Opens the node's panel, asks for `action` and types its name."""
+    browser.click(f"{row(node)} button.link")
+    browser.click(f"dialog.drawer >> text=/^{action}/")
+    browser.fill("dialog input", node)
+    browser.click("dialog button[type=submit]")
+
+
+def test_a_typed_switchover_moves_the_lead_and_a_drained_node_gives_it_away(browser):
+    cluster = ActivePassive()
+    balancer = None
+    try:
+        cluster.start()
+        balancer = balancer_of(cluster.nodes)
+        leader = cluster.id(cluster.settled())
+        target = next(n for n in ("n1", "n2", "n3") if n != leader)
+        sign_in(browser, balancer.url, cluster.nodes[0].token, "cluster?refresh=2")
+        browser.see(f"{row(leader)} .chip:has-text('Leader')")
+        browser.see("dl.facts:has-text('2 of 3')")
+        look(browser, "active-passive")
+        confirm(browser, target, "Make leader")
+        browser.see(f"text=/{target} leads now, after/", 30)
+        browser.click("dialog button.primary")
+        browser.press("Escape")
+        browser.see(f"{row(target)} .chip:has-text('Leader')")
+        assert cluster.id(until(cluster.settled, "all agree", 20)) == target
+        confirm(browser, target, "Drain")
+        browser.see(f"text=/{target} drains/")
+        browser.click("dialog button.primary")
+        browser.press("Escape")
+        browser.gone(f"{row(target)} .chip:has-text('Leader')", 30)
+        confirm(browser, target, "Undrain")
+        browser.see(f"text=/{target} may lead again/")
+        browser.click("dialog button.primary")
+        quiet(browser)
+    finally:
+        if balancer is not None:
+            balancer.stop()
+        cluster.stop()
+
+
 def test_a_node_that_fails_and_comes_back_is_seen_within_a_refresh(browser, own):
     balancer = balancer_of(own.nodes)
     try:
@@ -257,7 +299,8 @@ def test_a_key_is_made_shown_once_rotated_and_deactivated_with_what_each_node_sa
         browser.fill("dialog input", "from the browser")
         browser.click("dialog button[type=submit]")
         browser.see("dialog >> text=Enforced on 2 of 3 nodes", 20)
-        browser.see("dialog li:has-text('n3')")
+        browser.see("dialog li:has-text('n3'):has-text('Pending')")
+        browser.see("dialog li:has-text('n1'):has-text('Enforced')")
         look(browser, "deactivated")
     finally:
         victim.children["dataplane"].send_signal(signal.SIGCONT)

@@ -1,4 +1,5 @@
 // What a write did on each node, and the secret that is shown once.
+import { useClusterNodes } from "../api/hooks";
 import type { Propagation } from "../api/types";
 import { Badge, Copy } from "../components/basics";
 
@@ -8,9 +9,17 @@ const kStates = [
   { of: "not_serving", tone: "idle", text: "Not serving", why: "its data plane does not run, so nothing is served with old rules" },
 ] as const;
 
+const kOnce = { seconds: 0, paused: true };
+
 export function PropagationResult({ propagation }: { propagation: Propagation }) {
   const { members, enforced } = propagation;
   const all = enforced === members;
+  const nodes = useClusterNodes(kOnce, members > 1);
+  const lacking = new Set(kStates.flatMap(({ of }) => propagation[of]));
+  // The answer names those that lack it; the others are the members that it counted.
+  const having = (nodes.data?.data.nodes ?? [])
+    .filter((node) => node.role !== "guest" && node.status !== "left" && !lacking.has(node.node_id))
+    .map((node) => node.node_id);
   return (
     <div>
       <p>
@@ -18,8 +27,17 @@ export function PropagationResult({ propagation }: { propagation: Propagation })
           Enforced on {enforced} of {members} {members === 1 ? "node" : "nodes"}
         </Badge>
       </p>
-      {!all && (
-        <ul className="cards" aria-label="Nodes that do not enforce it yet">
+      {(!all || having.length === enforced) && members > 1 && (
+        <ul className="cards" aria-label="What each node says">
+          {having.length === enforced &&
+            having.map((node) => (
+              <li key={node}>
+                <span className="names">
+                  <strong>{node}</strong>
+                  <Badge tone="ok">Enforced</Badge>
+                </span>
+              </li>
+            ))}
           {kStates.flatMap(({ of, tone, text, why }) =>
             propagation[of].map((node) => (
               <li key={node}>
