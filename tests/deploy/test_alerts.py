@@ -55,7 +55,7 @@ def test_the_alerts_are_on_metrics_a_node_shows():
     from node import Node, free_address, request, until
     host = free_address()
     node = Node(host=host, CLUSTER_ENABLED="true", CLUSTER_NODE_ID="n1", CLUSTER_BIND_ADDR=host, CLUSTER_SYNC_BIND_ADDR=host,
-                CLUSTER_BOOTSTRAP_EXPECT="1")
+                CLUSTER_BOOTSTRAP_EXPECT="1", CLUSTER_FAILOVER_MODE="active_passive")
     try:
         node.start()
         key = node.create_key("alerts")[1]

@@ -63,7 +63,7 @@ def test_no_secret_is_outside_a_secret(values):
 def test_each_process_sees_only_the_secrets_it_needs():
     docs = render("inline")
     mounts = {name: {m["name"] for m in c["volumeMounts"]} for name, c in containers(docs).items()}
-    assert not mounts["data-plane"] & {"control-plane-secrets", "cluster-tls"}
+    assert "control-plane-secrets" not in mounts["data-plane"] and "cluster-tls" in mounts["data-plane"]  # it serves 7950
     files = {v["name"]: [i["path"] for s in v["projected"]["sources"] for i in s["secret"]["items"]] for v in pod(docs)["spec"]["volumes"]
              if "projected" in v}
     assert files["data-plane-secrets"] == ["encryption-key"]
@@ -233,7 +233,7 @@ def test_the_rule_object_is_the_alert_file():
 
 REFUSED_BY_SCHEMA = [
     ({"replicaCount": 0}, "replicaCount"), ({"replicaCount": 17}, "replicaCount"), ({"replicaCount": "3"}, "replicaCount"),
-    ({"replicas": 3}, "replicas"), ({"cluster": {"failoverMode": "active_passive"}}, "cluster/failoverMode"),
+    ({"replicas": 3}, "replicas"), ({"cluster": {"failoverMode": "both"}}, "cluster/failoverMode"),
     ({"cluster": {"seedNodes": ["10.0.0.1"]}}, "cluster/seedNodes/0"), ({"cluster": {"advertiseUrl": "ai.example.com"}}, "cluster/advertiseUrl"),
     ({"cluster": {"heartbeatIntervalSeconds": 0}}, "heartbeatIntervalSeconds"), ({"cluster": {"tls": {"mode": "auto"}}}, "cluster/tls/mode"),
     ({"cluster": {"maxStaleness": "5 minutes"}}, "maxStaleness"), ({"cluster": {"gossip": {"keys": "short"}}}, "cluster/gossip/keys"),
@@ -265,6 +265,7 @@ REFUSED_TOGETHER = [
     ({"extraEnv": [{"name": "AURORA_MASTER_KEY", "value": "x"}]}, "AURORA_MASTER_KEY is a secret"),
     ({"dataPlane": {"extraEnv": [{"name": "OPENAI_API_KEY", "value": "x"}]}}, "OPENAI_API_KEY is a secret"),
     ({"config": '[providers.x]\n  api_key = "sk"\n'}, "no place for secrets"),
+    ({"cluster": {"failoverMode": "active_passive"}, "persistence": {"enabled": False}}, "needs persistence.enabled=true"),
     ({"cluster": {"zone": "a", "zoneFromPodLabel": "b"}}, "both set")]
 
 

@@ -65,6 +65,9 @@ httpGet: {path: {{ index . 1 }}, port: {{ index . 2 }}}
     {{- include "aurora.env.dataPlane" . | nindent 4 }}
   ports:
     - {name: http, containerPort: 8080, protocol: TCP}
+    {{- if .Values.cluster.enabled }}
+    - {name: peer, containerPort: 7950, protocol: TCP}
+    {{- end }}
     - {name: metrics-dp, containerPort: 9091, protocol: TCP}
   # Alive, not ready: a fresh node may wait for its cluster longer than any start should take.
   startupProbe:
@@ -82,6 +85,9 @@ httpGet: {path: {{ index . 1 }}, port: {{ index . 2 }}}
     - {name: data-plane-secrets, mountPath: /etc/aurora/secrets, readOnly: true}
     {{- if .Values.service.tls.existingSecret }}
     - {name: server-tls, mountPath: /etc/aurora/tls/server, readOnly: true}
+    {{- end }}
+    {{- if and .Values.cluster.enabled .Values.cluster.tls.enabled }}
+    - {name: cluster-tls, mountPath: /etc/aurora/tls/cluster, readOnly: true}
     {{- end }}
     {{- with .Values.dataPlane.extraVolumeMounts }}
     {{- toYaml . | nindent 4 }}

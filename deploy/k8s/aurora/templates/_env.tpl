@@ -10,6 +10,14 @@
 - {name: CLUSTER_NODE_ID, value: {{ printf "%s$(POD_NAME)" .Values.cluster.nodeIdPrefix | quote }}}
 {{- if .Values.cluster.enabled }}
 - {name: CLUSTER_FAILOVER_MODE, value: {{ .Values.cluster.failoverMode | quote }}}
+- {name: CLUSTER_ELECTION_PROFILE, value: {{ .Values.cluster.electionProfile | quote }}}
+- {name: CLUSTER_PASSIVE_BEHAVIOR, value: {{ .Values.cluster.passiveBehavior | quote }}}
+- {name: CLUSTER_PEER_LISTEN, value: {{ include "aurora.listen" (dict "root" . "port" 7950) | quote }}}
+{{- if .Values.cluster.tls.enabled }}
+- {name: CLUSTER_TLS_CERT, value: /etc/aurora/tls/cluster/tls.crt}
+- {name: CLUSTER_TLS_KEY, value: /etc/aurora/tls/cluster/tls.key}
+- {name: CLUSTER_TLS_CA, value: /etc/aurora/tls/cluster/ca.crt}
+{{- end }}
 - {name: CLUSTER_STALE_POLICY, value: {{ .Values.cluster.stalePolicy | quote }}}
 - {name: CLUSTER_MAX_STALENESS, value: {{ .Values.cluster.maxStaleness | quote }}}
 {{- end }}
@@ -71,11 +79,6 @@
 - {name: CLUSTER_LABEL, value: {{ .Values.cluster.label | quote }}}
 {{- if .Values.cluster.gossip.encryption }}
 - {name: CLUSTER_GOSSIP_KEYS_FILE, value: /etc/aurora/secrets/gossip-keys}
-{{- end }}
-{{- if .Values.cluster.tls.enabled }}
-- {name: CLUSTER_TLS_CERT, value: /etc/aurora/tls/cluster/tls.crt}
-- {name: CLUSTER_TLS_KEY, value: /etc/aurora/tls/cluster/tls.key}
-- {name: CLUSTER_TLS_CA, value: /etc/aurora/tls/cluster/ca.crt}
 {{- end }}
 {{- end }}
 {{- with concat .Values.extraEnv .Values.controlPlane.extraEnv }}

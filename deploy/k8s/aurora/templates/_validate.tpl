@@ -7,6 +7,9 @@
 {{- if and (not $v.cluster.enabled) (gt (int $v.replicaCount) 1) -}}
 {{- fail (printf "replicaCount is %d but cluster.enabled is false: nodes would not share policy. Set cluster.enabled=true or replicaCount=1" (int $v.replicaCount)) -}}
 {{- end -}}
+{{- if and $v.cluster.enabled (eq $v.cluster.failoverMode "active_passive") (not $v.persistence.enabled) -}}
+{{- fail "cluster.failoverMode=active_passive needs persistence.enabled=true: a node that forgets its votes at every start comes back as another one, and a cluster that restarts whole has no majority" -}}
+{{- end -}}
 {{- if and (eq $v.controlPlane.mode "native") (semverCompare "<1.29.0-0" .Capabilities.KubeVersion.Version) -}}
 {{- fail (printf "controlPlane.mode=native needs Kubernetes 1.29, this is %s: set controlPlane.mode=container" .Capabilities.KubeVersion.Version) -}}
 {{- end -}}
