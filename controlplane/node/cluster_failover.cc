@@ -45,7 +45,7 @@ std::unique_ptr<Failover> ClusterImpl::MakeFailover() {
   };
   deps.peer_addr_of = [this](const Uid& uid) {
     const peers::PeerState* peer = links_->Find(uid);
-    return peer == nullptr || !peer->up || peer->hello == nullptr ? std::string() : peer->hello->peer_addr();
+    return peer == nullptr || peer->hello == nullptr ? std::string() : peer->hello->peer_addr();
   };
   deps.tell = [this](std::string_view severity, std::string_view type, const std::string& text) {
     TellAs(severity, type, text);

@@ -57,7 +57,7 @@ peers::LinksCallbacks ClusterImpl::LinkCallbacks() {
     log::Info("control stream down", {{"peer", peer.node_id}, {"why", peers::Name(reason)}, {"message", message}});
     sync_->ControlDown(peer.uid);
     relay_.OnDown(peer.uid);
-    const bool leaving = reason == peers::ByeReason::kLeaving;
+    const bool leaving = reason == peers::ByeReason::kLeaving && !leaving_;  // else it is we who go
     Step([&](Instant now, int64_t wall, auto& out) { roster_->OnLinkClosed(now, wall, peer.uid, leaving, out); });
   };
   callbacks.refused = [this](const peers::Refusal& refusal) {
@@ -87,6 +87,7 @@ std::unique_ptr<PolicySync> ClusterImpl::MakeSync(std::shared_ptr<const peers::C
   deps.links.tls = std::move(tls);
   deps.seed = crypto::RandomU64();
   deps.rolled_back = deps_.rolled_back;
+  deps.may_serve = [this] { return !Exclusive() || failover_->counts(); };
   deps.cluster_id = [this] { return roster_ == nullptr ? deps_.cluster_id : roster_->cluster_id(); };
   return std::make_unique<PolicySync>(std::move(deps));
 }

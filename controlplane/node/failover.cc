@@ -135,6 +135,9 @@ void Failover::OnFrame(const Uid& from, const v1::ElectionFrame& frame) {
     renewed_at_ = Now();
     renewed_active_ = renew->active;
   }
+  if (std::holds_alternative<election::LeaseRelease>(message->body)) {
+    released_term_ = std::max(released_term_, message->term);
+  }
   Step([&](auto& core, Instant now, Outbox& out) { core.Receive(now, from, *message, out); });
 }
 
@@ -206,11 +209,8 @@ void Failover::NoteLeader() {
   const Instant now = Now();
   auto [leader, term, leader_active] = WhoLeads(now);
   const bool active = core_->Active(now);
-  const std::string address = leader.empty()                  ? std::string()
-                              : leader == deps_.settings.uid ? deps_.peer_addr
-                                                             : deps_.peer_addr_of(leader);
-  const bool moved = leader != leader_ || address != leader_address_ || term != leader_term_;
-  const bool news = moved || core_->role() != role_ || active != active_ || leader_active != leader_active_;
+  const bool news = leader != leader_ || term != leader_term_ || core_->role() != role_ || active != active_ ||
+                    leader_active != leader_active_;
   if (leader != leader_) {
     leaderless_since_ = leader.empty() ? now : Instant();
   }
@@ -222,7 +222,6 @@ void Failover::NoteLeader() {
   active_ = active;
   leader_ = std::move(leader);
   leader_active_ = leader_active;
-  leader_address_ = address;
   leader_term_ = term;
   if (role_ == Role::kPreCandidate && asked_at_ == Instant()) {
     asked_at_ = now;
@@ -230,12 +229,34 @@ void Failover::NoteLeader() {
     counters_.lost += asked_at_ == Instant() ? 0U : 1U;
     asked_at_ = Instant();
   }
-  // Right after a start the page still says who led before it: better than nothing.
-  if (moved && !(leader_.empty() && role_ == Role::kHoldoff)) {
-    deps_.page->SetLeader({leader_term_, leader_.empty() ? std::string() : NodeOf(leader_), leader_address_});
-  }
+  TellPage(now, {leader_, leader_term_, leader_active_});
   if (news) {
     deps_.changed();
+  }
+}
+
+// Where our data plane sends what it may not serve. Advice: a wrong address costs a try. So a leader that is silent is
+// named until another one is known, for its data plane may serve to the end of the lease without it; one that released
+// is not.
+void Failover::TellPage(Instant now, const Heard& heard) {
+  const bool ours = role_ == Role::kLeader || role_ == Role::kDraining;
+  if (heard.leader.empty() && role_ == Role::kHoldoff) {
+    return;  // the page still says who led before this start
+  }
+  const bool silent = heard.leader.empty() && !ours && page_leader_ == renewed_by_ && page_leader_ != Uid() &&
+                      renewed_term_ > released_term_ && renewed_term_ == page_term_ &&
+                      now - renewed_at_ < deps_.settings.timers.promise * 2;
+  const Uid leader = silent ? page_leader_ : heard.leader;
+  const election::Term term = silent ? page_term_ : heard.term;
+  std::string address = leader.empty()                  ? std::string()
+                        : leader == deps_.settings.uid ? deps_.peer_addr
+                                                       : deps_.peer_addr_of(leader);
+  address = address.empty() && leader == page_leader_ ? page_address_ : address;
+  if (leader != page_leader_ || term != page_term_ || address != page_address_) {
+    page_leader_ = leader;
+    page_term_ = term;
+    page_address_ = address;
+    deps_.page->SetLeader({term, leader.empty() ? std::string() : NodeOf(leader), address});
   }
 }
 

@@ -67,6 +67,9 @@ class Failover {
   // This node is of a cluster. Once. `durable`: as election.db has it, or the founders' first config.
   void Begin(election::Durable durable);
   bool begun() const { return core_ != nullptr; }
+  // This node's vote counts (or it has none): it does not hold off any more. Whoever restarts nodes one after the other
+  // must wait for this, or the cluster is without a majority.
+  bool counts() const { return core_ != nullptr && core_->role() != election::Role::kHoldoff; }
 
   void SetMembers(const std::vector<election::Member>& members);
   // The peer's Hello: what its disk says.
@@ -130,6 +133,7 @@ class Failover {
     bool active = false;
   };
   Heard WhoLeads(Instant now) const;
+  void TellPage(Instant now, const Heard& heard);
   void Arm();
   std::string NodeOf(const election::Uid& uid) const;
   std::string Voters() const;
@@ -158,8 +162,8 @@ class Failover {
   election::Uid leader_;
   election::Uid last_leader_;  // the last one there was
   bool leader_active_ = false;
-  std::string leader_address_;
   election::Term leader_term_ = 0;
+  std::string page_address_;
   election::Role role_ = election::Role::kHoldoff;
   bool active_ = false;
   Instant leaderless_since_;
@@ -169,6 +173,9 @@ class Failover {
   election::Term renewed_term_ = 0;
   Instant renewed_at_;
   bool renewed_active_ = false;
+  election::Term released_term_ = 0;  // the newest that said it serves no more
+  election::Uid page_leader_;
+  election::Term page_term_ = 0;
   std::string complaint_;      // the last of those that may come with every frame
 
   std::function<void()> stepped_down_;

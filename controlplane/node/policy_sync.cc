@@ -442,7 +442,7 @@ void PolicySync::PublishGate(const std::optional<rolepage::DataState>& data) {
     const int64_t left_us = (deps_.max_staleness - (now - *last)).micros();
     deps_.page->SetSyncOkUntil(static_cast<uint64_t>(static_cast<int64_t>(rolepage::BoottimeNs()) + left_us * 1000));
   }
-  if (data.has_value() && core_->may_admit() && data->start_nonce != synced_nonce_) {
+  if (data.has_value() && core_->may_admit() && deps_.may_serve() && data->start_nonce != synced_nonce_) {
     synced_nonce_ = data->start_nonce;
     deps_.page->SetSynced(synced_nonce_);
     log::Info("the data plane may admit requests",

@@ -41,6 +41,7 @@ struct PolicySyncDeps {
   Duration max_staleness;
   peers::ReplicateOptions links;  // node id and uid too
   uint64_t seed = 0;
+  std::function<bool()> may_serve = [] { return true; };  // besides policy; false: `synced` waits
   bool rolled_back = false;  // aurora.db may not say so yet
   // "" until this node has founded or joined a cluster.
   std::function<std::string()> cluster_id;

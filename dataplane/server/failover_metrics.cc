@@ -44,7 +44,7 @@ void FailoverMetrics::Ended(failover::Ending how) {
 
 void FailoverSource::CollectInto(metrics::Families& families) const {
   const Now now = now_();
-  families.Gauge("aurora_failover_gate_open", "1 while the lease lets this node serve.", {}, now.open ? 1 : 0);
+  families.Gauge("aurora_gate_open", "1 while the lease lets this node serve.", {}, now.open ? 1 : 0);
   families.Gauge("aurora_failover_held_requests", "Requests that wait for an active node.", {},
                  static_cast<double>(now.held));
   for (const auto& loop : loops_) {
