@@ -161,6 +161,8 @@ def strike(cluster, fault, active):
 def drill(cluster, fault, load, settle=4.0):
     """One fault under load: a dict of what came of it."""
     active = until(cluster.settled, "one active node", 30)
+    seen = len(load.samples)
+    until(lambda: len(load.samples) > seen + load.rate, "answers before the fault")
     term = cluster.status(active)["term"]
     cut = len(load.cut)
     began = time.monotonic()

@@ -132,6 +132,8 @@ class Load:
         return [s for s in self.samples if s.status != 200 and s.began >= since and (targets is None or s.target in targets)]
 
     def gap(self, since, until, targets=None):
-        """The longest time without an answer, between answers around [since, until]."""
-        ends = [t for t in self.good(targets) if since - 1 <= t <= until + 1]
-        return max((b - a for a, b in zip(ends, ends[1:])), default=float("inf"))
+        """The longest time without an answer, between answers around [since, until]; there must be one before and one after."""
+        ends = self.good(targets)
+        before, after = [t for t in ends if t <= since][-1:], [t for t in ends if t > until][:1]
+        ends = before + [t for t in ends if since < t <= until] + after
+        return max(b - a for a, b in zip(ends, ends[1:])) if before and len(ends) > 1 else float("inf")
