@@ -230,7 +230,7 @@ absl::StatusOr<Entity> ReadEntity(const Kind& kind, std::string_view name, std::
 absl::StatusOr<Entity> DecodeEntity(const Kind& kind, std::string_view bytes) {
   Entity entity(kind.prototype()->New());
   if (!entity->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return DataLoss("a stored value does not parse; restore a backup or write it again");
+    return Internal("a stored value does not parse; restore a backup or write it again");
   }
   return entity;
 }

@@ -28,7 +28,7 @@ template <class Proto>
 absl::StatusOr<Proto> DecodeStored(std::string_view bytes) {
   Proto proto;
   if (!proto.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return DataLoss("a stored value does not parse; restore a backup or write it again");
+    return Internal("a stored value does not parse; restore a backup or write it again");
   }
   return proto;
 }

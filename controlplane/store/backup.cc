@@ -16,6 +16,7 @@
 #include "shared/crypto/encoding.h"
 #include "shared/crypto/sha256.h"
 #include "shared/schema/aurora_db.h"
+#include "shared/schema/sum.h"
 #include "shared/sqlite/backup.h"
 
 namespace aurora::store {
@@ -82,10 +83,7 @@ absl::StatusOr<Content> ReadContent(sqlite::Database& db) {
     for (const std::string_view part : {s.Text(0), s.Text(1), s.Blob(2)}) {
       hash.Update(std::to_string(part.size()) + ":").Update(part);
     }
-    if (const absl::Status row = DecodeRow(s.Blob(2)).status(); !row.ok()) {
-      return DataLoss(db.path() + ": " + std::string(s.Text(0)) + " " + std::string(s.Text(1)) + ": " +
-                      std::string(Std(row.message())));
-    }
+    AURORA_RETURN_IF_ERROR(WithContext(db.path(), DecodeStored(s.Text(0), s.Text(1), s.Blob(2)).status()));
   }
   const crypto::Digest digest = hash.Finish();
   content.sha256 =
@@ -225,7 +223,9 @@ absl::StatusOr<std::vector<WireRow>> BackupRows(const std::string& path, const R
     if (!there) {
       return out;
     }
-    out.push_back({std::string(s.Text(0)), std::string(s.Text(1)), std::string(s.Blob(2))});
+    WireRow row{std::string(s.Text(0)), std::string(s.Text(1)), ""};
+    AURORA_ASSIGN_OR_RETURN(row.row, schema::WithoutSum(schema::kRowColumn, row.kind, row.id, s.Blob(2)));
+    out.push_back(std::move(row));
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include "controlplane/store/row_codec.h"
 #include "shared/base/status.h"
+#include "shared/schema/sum.h"
 
 namespace aurora::store {
 namespace {
@@ -114,17 +115,14 @@ absl::StatusOr<Entry> Reader::ReadEntry(const sqlite::Statement& s) {
   Entry entry;
   entry.kind = s.Text(0);
   entry.id = s.Text(1);
-  absl::StatusOr<replication::Row> row = DecodeRow(s.Blob(2));
-  if (!row.ok()) {
-    return DataLoss(entry.kind + " " + entry.id + ": " + std::string(row.status().message()));
-  }
-  entry.row = *std::move(row);
+  AURORA_ASSIGN_OR_RETURN(entry.row, DecodeStored(entry.kind, entry.id, s.Blob(2)));
   entry.seq = static_cast<uint64_t>(s.Int64(3));
   if (!s.IsNull(4)) {
     entry.parked = std::string(s.Text(4));
   }
   if (!s.IsNull(5)) {
-    entry.resolved = std::string(s.Blob(5));
+    AURORA_ASSIGN_OR_RETURN(entry.resolved,
+                            schema::WithoutSum(schema::kSpecColumn, entry.kind, entry.id, s.Blob(5)));
   }
   return entry;
 }
@@ -226,7 +224,8 @@ absl::StatusOr<replication::FeedBatch> Reader::FeedBatch(Lane lane, uint64_t aft
       if (!there) {
         break;
       }
-      WireRow row{std::string(s->Text(1)), std::string(s->Text(2)), std::string(s->Blob(3))};
+      WireRow row{std::string(s->Text(1)), std::string(s->Text(2)), ""};
+      AURORA_ASSIGN_OR_RETURN(row.row, schema::WithoutSum(schema::kRowColumn, row.kind, row.id, s->Blob(3)));
       if (out.rows.size() == most || (!out.rows.empty() && bytes + row.bytes() > max_bytes)) {
         out.done = false;
         break;
@@ -251,7 +250,9 @@ absl::StatusOr<std::vector<WireRow>> Reader::Rows(std::span<const RowRef> rows) 
     s->BindText(1, row.kind).BindText(2, row.id);
     AURORA_ASSIGN_OR_RETURN(const bool there, s->Step());
     if (there) {
-      out.push_back({row.kind, row.id, std::string(s->Blob(2))});
+      AURORA_ASSIGN_OR_RETURN(const std::string_view bytes,
+                              schema::WithoutSum(schema::kRowColumn, row.kind, row.id, s->Blob(2)));
+      out.push_back({row.kind, row.id, std::string(bytes)});
     }
   }
   return out;
@@ -349,8 +350,8 @@ absl::StatusOr<std::vector<std::pair<std::string, RowDigest>>> Reader::BucketCon
   using Row = std::pair<std::string, RowDigest>;
   AURORA_ASSIGN_OR_RETURN(sqlite::Statement* const s, Prepared(content_, kBucketContent));
   s->BindText(1, kind).Bind(2, int64_t{bucket});
-  return Collect<Row>(*s, [](const sqlite::Statement& at) -> absl::StatusOr<Row> {
-    const absl::StatusOr<replication::Row> row = DecodeRow(at.Blob(1));
+  return Collect<Row>(*s, [kind](const sqlite::Statement& at) -> absl::StatusOr<Row> {
+    const absl::StatusOr<replication::Row> row = DecodeStored(kind, at.Text(0), at.Blob(1));
     return Row{std::string(at.Text(0)), row.ok() ? ContentDigestOf(at.Text(0), *row) : RowDigest{}};
   });
 }
@@ -364,11 +365,8 @@ absl::StatusOr<DigestTree> Reader::Recount() {
       return tree;
     }
     const std::string_view id = s.Text(1);
-    absl::StatusOr<replication::Row> row = DecodeRow(s.Blob(2));
-    if (!row.ok()) {
-      return DataLoss(std::string(s.Text(0)) + " " + std::string(id) + ": " + std::string(row.status().message()));
-    }
-    tree.Add(s.Text(0), BucketOf(id), DigestOf(id, *row));
+    AURORA_ASSIGN_OR_RETURN(const replication::Row row, DecodeStored(s.Text(0), id, s.Blob(2)));
+    tree.Add(s.Text(0), BucketOf(id), DigestOf(id, row));
   }
 }
 

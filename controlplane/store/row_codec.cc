@@ -4,6 +4,7 @@
 
 #include "aurora/v1/row.pb.h"
 #include "shared/base/status.h"
+#include "shared/schema/sum.h"
 
 namespace aurora::store {
 namespace {
@@ -90,6 +91,15 @@ absl::StatusOr<replication::Row> DecodeRow(std::string_view bytes) {
     return InvalidArgument("row: not an aurora.v1.Row");
   }
   return RowFrom(in);
+}
+
+absl::StatusOr<replication::Row> DecodeStored(std::string_view kind, std::string_view id, std::string_view stored) {
+  AURORA_ASSIGN_OR_RETURN(const std::string_view bytes, schema::WithoutSum(schema::kRowColumn, kind, id, stored));
+  absl::StatusOr<replication::Row> row = DecodeRow(bytes);
+  if (!row.ok()) {
+    return DataLoss(std::string(kind) + " " + std::string(id) + ": " + std::string(Std(row.status().message())));
+  }
+  return row;
 }
 
 absl::StatusOr<replication::Row> RowFrom(const v1::Row& in) {

@@ -23,6 +23,8 @@ std::string EncodeRow(const replication::Row& row);
 absl::StatusOr<replication::Row> DecodeRow(std::string_view bytes);
 // The same for a message that is parsed already.
 absl::StatusOr<replication::Row> RowFrom(const v1::Row& in);
+// What aurora.db holds of it (shared/schema/sum.h). DataLoss, with the name: it is not what was written, or no row.
+absl::StatusOr<replication::Row> DecodeStored(std::string_view kind, std::string_view id, std::string_view stored);
 // All of them; the error names the row.
 absl::StatusOr<std::vector<RemoteRow>> DecodeRows(std::span<const WireRow> rows);
 

@@ -177,6 +177,7 @@ void Store::Thread::TryOpen() {
     }
     PublishCounts();
     Enter(State::kOpen, absl::OkStatus());
+    CheckInPlace().IgnoreError();  // it has entered the state
     return;
   }
   metrics_.open_errors.Add();
@@ -186,15 +187,20 @@ void Store::Thread::TryOpen() {
 }
 
 absl::Status Store::Thread::CheckInPlace() {
-  absl::Status status = writer_->db().CheckInPlace();
+  absl::Status status = guard_.Check(*writer_);
   if (absl::IsFailedPrecondition(status)) {
-    writer_->db().SetCheckpointOnClose(false);
     Enter(State::kReplaced, status);
   } else if (absl::IsDataLoss(status)) {
-    writer_->db().SetCheckpointOnClose(false);
     Enter(State::kCorrupt, status);
   }
   return status;
+}
+
+void Store::Thread::NoteDamage(const absl::Status& status) {
+  guard_.Note(*writer_, status);
+  if (refusal_.ok() && absl::IsDataLoss(status)) {
+    Enter(State::kCorrupt, status);
+  }
 }
 
 void Store::Thread::Enter(State state, absl::Status refusal) {
@@ -233,8 +239,8 @@ void Store::Thread::Process(std::deque<Item> batch) {
   }
   if (status.ok()) {
     status = CheckInPlace();  // committed into a file nobody can find is not committed
-  } else if (absl::IsDataLoss(status) && refusal_.ok()) {
-    Enter(State::kCorrupt, status);
+  } else if (refusal_.ok()) {
+    NoteDamage(status);
   }
   if (status.ok()) {
     PublishCounts();
@@ -247,6 +253,9 @@ void Store::Thread::Process(std::deque<Item> batch) {
       answer = batch[i].read(writer_->reader());
       metrics_.read.Observe(SecondsSince(begin));
       metrics_.read_errors.Add(absl::IsDataLoss(answer) || absl::IsInternal(answer) ? 1 : 0);
+    }
+    if (status.ok()) {
+      NoteDamage(answer);
     }
     if (batch[i].done) {
       batch[i].done(std::move(answer));

@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "controlplane/store/guard.h"
 #include "controlplane/store/store.h"
 #include "controlplane/store/store_metrics.h"
 #include "controlplane/store/writer.h"
@@ -53,8 +54,10 @@ class Store::Thread {
 
   void Run();
   void TryOpen();
-  // The file is where it was; otherwise every later request is refused.
+  // The file is where it was, and sound as far as we know; otherwise every later request is refused.
   absl::Status CheckInPlace();
+  // What a statement or a read has said, which may be that the file is damaged.
+  void NoteDamage(const absl::Status& status);
   void Process(std::deque<Item> batch);
   absl::Status ApplyBatch(std::deque<Item>& batch, std::vector<absl::Status>& answers);
   absl::Status ApplyOne(Item& item, absl::Status& answer);
@@ -75,6 +78,7 @@ class Store::Thread {
   uint64_t urgent_ = 0;             // of this transaction
   std::optional<Item> unfinished_;  // of a bulk item, the rest
   std::unique_ptr<Writer> writer_;
+  Guard guard_;  // of writer_
   absl::Status refusal_ = Unavailable("the store is not open yet");
   SteadyClock::time_point next_open_{};
 

@@ -9,6 +9,7 @@
 #include "controlplane/store/row_codec.h"
 #include "shared/base/check.h"
 #include "shared/base/status.h"
+#include "shared/schema/sum.h"
 
 namespace aurora::store {
 namespace {
@@ -307,7 +308,8 @@ absl::Status Writer::Put(Entry& entry, replication::Row row, std::optional<std::
   }
   put_change_.Bind(1, seq).BindText(2, entry.kind).BindText(3, entry.id).Bind(4, entry.row.Urgent() ? 1 : 0);
   AURORA_RETURN_IF_ERROR(Note(put_change_.Run()));
-  put_row_.BindText(1, entry.kind).BindText(2, entry.id).BindBlob(3, EncodeRow(entry.row));
+  put_row_.BindText(1, entry.kind).BindText(2, entry.id).BindBlob(
+      3, schema::WithSum(schema::kRowColumn, entry.kind, entry.id, EncodeRow(entry.row)));
   put_row_.Bind(4, HlcColumn(entry.row)).Bind(5, seq);
   if (entry.parked.has_value()) {
     put_row_.BindText(6, *entry.parked);
@@ -325,7 +327,7 @@ absl::Status Writer::Put(Entry& entry, replication::Row row, std::optional<std::
   }
   return Note(put_resolved_.BindText(1, entry.kind)
                   .BindText(2, entry.id)
-                  .BindBlob(3, *entry.resolved)
+                  .BindBlob(3, schema::WithSum(schema::kSpecColumn, entry.kind, entry.id, *entry.resolved))
                   .Run());
 }
 

@@ -70,6 +70,7 @@ class Writer {
 
   Reader& reader() { return reader_; }
   sqlite::Database& db() { return db_; }
+  const sqlite::Database& db() const { return db_; }
   const replication::Origin& origin() const { return origin_; }
   // Inside the transaction too.
   const DigestTree& digests() const { return digests_; }

@@ -7,6 +7,7 @@
 #include "controlplane/store/row_codec.h"
 #include "controlplane/store/writer.h"
 #include "shared/base/status.h"
+#include "shared/schema/sum.h"
 
 namespace aurora::store {
 namespace {
@@ -84,7 +85,7 @@ absl::StatusOr<std::vector<Writer::Kept>> Writer::KeptOf(const RowSet& set) {
     Kept kept;
     kept.entry.kind = s.Text(0);
     kept.entry.id = s.Text(1);
-    absl::StatusOr<replication::Row> row = DecodeRow(s.Blob(2));
+    absl::StatusOr<replication::Row> row = DecodeStored(kept.entry.kind, kept.entry.id, s.Blob(2));
     if (row.ok()) {
       kept.entry.row = *std::move(row);
     } else {
@@ -95,7 +96,9 @@ absl::StatusOr<std::vector<Writer::Kept>> Writer::KeptOf(const RowSet& set) {
       kept.entry.parked = std::string(s.Text(4));
     }
     if (!s.IsNull(5)) {
-      kept.entry.resolved = std::string(s.Blob(5));
+      // One whose bytes changed, sum and all, is no value that a row says.
+      kept.entry.resolved = schema::WithoutSum(schema::kSpecColumn, kept.entry.kind, kept.entry.id, s.Blob(5))
+                                .value_or(s.Blob(5));
     }
     kept.hlc = s.Int64(6);
     kept.siblings = s.Int64(7);

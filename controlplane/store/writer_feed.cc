@@ -8,6 +8,7 @@
 #include "controlplane/store/writer.h"
 #include "shared/base/check.h"
 #include "shared/base/status.h"
+#include "shared/schema/sum.h"
 
 namespace aurora::store {
 namespace {
@@ -220,11 +221,8 @@ absl::Status Writer::FillColumns() {
       if (!there) {
         break;
       }
-      absl::StatusOr<replication::Row> row = DecodeRow(page.Blob(2));
-      if (!row.ok()) {
-        return DataLoss(db_.path() + ": " + std::string(page.Text(0)) + " " + std::string(page.Text(1)) + ": " +
-                        std::string(Std(row.status().message())));
-      }
+      absl::StatusOr<replication::Row> row = DecodeStored(page.Text(0), page.Text(1), page.Blob(2));
+      AURORA_RETURN_IF_ERROR(WithContext(db_.path(), row.status()));
       rows.push_back({{std::string(page.Text(0)), std::string(page.Text(1)), *std::move(row)}, page.Int64(3)});
     }
     page.Reset();
@@ -244,14 +242,27 @@ absl::Status Writer::FillColumns() {
   return drop_meta_.BindText(1, schema::kMetaFillColumns).Run();
 }
 
+// Every byte of policy is looked at on the way: what changed on the disk is served and sent to nobody.
 absl::Status Writer::LoadSums() {
+  AURORA_ASSIGN_OR_RETURN(sqlite::Statement v, db_.Prepare("SELECT kind, id, spec FROM resolved"));
+  for (absl::StatusOr<bool> there = v.Step();; there = v.Step()) {
+    AURORA_RETURN_IF_ERROR(there.status());
+    if (!*there) {
+      break;
+    }
+    AURORA_RETURN_IF_ERROR(
+        WithContext(db_.path(), schema::WithoutSum(schema::kSpecColumn, v.Text(0), v.Text(1), v.Blob(2)).status()));
+  }
   AURORA_ASSIGN_OR_RETURN(sqlite::Statement s,
-                          db_.Prepare("SELECT kind, bucket, digest, dead, parked IS NOT NULL, siblings > 1 FROM row"));
+                          db_.Prepare("SELECT kind, bucket, digest, dead, parked IS NOT NULL, siblings > 1, id, row "
+                                      "FROM row"));
   while (true) {
     AURORA_ASSIGN_OR_RETURN(const bool there, s.Step());
     if (!there) {
       return absl::OkStatus();
     }
+    AURORA_RETURN_IF_ERROR(
+        WithContext(db_.path(), schema::WithoutSum(schema::kRowColumn, s.Text(0), s.Text(6), s.Blob(7)).status()));
     digests_.Add(s.Text(0), static_cast<uint32_t>(s.Int64(1)), DigestFrom(s.Blob(2)));
     counts_.rows += 1;
     counts_.tombstones += s.Int64(3);

@@ -11,6 +11,7 @@
 
 #include "shared/base/status.h"
 #include "shared/schema/aurora_db.h"
+#include "shared/schema/sum.h"
 #include "shared/sqlite/database.h"
 
 namespace aurora::snapshot {
@@ -114,7 +115,9 @@ class File {
       if (!row) {
         return out;
       }
-      out.Add(all_.Text(0), all_.Text(1), all_.Blob(2));
+      AURORA_ASSIGN_OR_RETURN(const std::string_view spec, schema::WithoutSum(schema::kSpecColumn, all_.Text(0),
+                                                                              all_.Text(1), all_.Blob(2)));
+      out.Add(all_.Text(0), all_.Text(1), spec);
     }
   }
 
@@ -134,7 +137,11 @@ class File {
       sqlite::ResetGuard one_guard(one_);
       one_.BindText(1, kind).BindText(2, id);
       AURORA_ASSIGN_OR_RETURN(bool there, one_.Step());
-      builder.Apply(kind, id, there ? std::optional<std::string_view>(one_.Blob(0)) : std::nullopt);
+      std::optional<std::string_view> spec;
+      if (there) {
+        AURORA_ASSIGN_OR_RETURN(spec, schema::WithoutSum(schema::kSpecColumn, kind, id, one_.Blob(0)));
+      }
+      builder.Apply(kind, id, spec);
       *seq = static_cast<uint64_t>(changes_.Int64(0));
     }
   }

@@ -302,6 +302,42 @@ void FaultyVfs::Restore(uint64_t seed) {
   impl_->calls_left = 0;
 }
 
+bool FaultyVfs::Damage(uint64_t seed) {
+  const std::lock_guard<std::mutex> lock(impl_->mutex);
+  Rng rng(seed);
+  std::vector<std::pair<std::string, size_t>> files;
+  for (const auto& [path, disk] : impl_->disks) {
+    if (const size_t size = ReadWhole(path).size(); size > 0) {
+      files.emplace_back(path, size);
+    }
+  }
+  if (files.empty()) {
+    return false;
+  }
+  const auto& [path, size] = files[rng.Below(files.size())];
+  const uint64_t how = rng.Below(4);
+  const size_t unit = how == 2 ? 512 : how == 3 ? 4'096 : 1;
+  const size_t at = rng.Below((size + unit - 1) / unit) * unit;
+  std::string bytes = ReadWhole(path).substr(at, how == 1 ? 1 + rng.Below(64) : unit);
+  if (how == 0) {
+    bytes[0] = static_cast<char>(bytes[0] ^ (1 << rng.Below(8)));
+  } else {
+    const bool zeros = rng.OneIn(2);
+    for (char& c : bytes) {
+      c = zeros ? '\0' : static_cast<char>(rng.Below(256));
+    }
+  }
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(at));
+  file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  std::string& durable = impl_->disks[path].durable;
+  if (at < durable.size()) {
+    const size_t kept = std::min(bytes.size(), durable.size() - at);
+    durable.replace(at, kept, bytes, 0, kept);
+  }
+  return true;
+}
+
 void FaultyVfs::SetDiskFull(bool on) {
   const std::lock_guard<std::mutex> lock(impl_->mutex);
   impl_->disk_full = on;

@@ -28,6 +28,10 @@ class FaultyVfs {
   // Power is back: rewrites the files as the disk may hold them. All handles must be closed.
   void Restore(uint64_t seed);
 
+  // The medium changes bytes of one file, at rest or under open handles: one bit, some bytes, a sector or a page.
+  // False: no file holds anything yet.
+  bool Damage(uint64_t seed);
+
   // Every write fails with SQLITE_FULL / SQLITE_IOERR_WRITE, every sync with SQLITE_IOERR_FSYNC,
   // until cleared.
   void SetDiskFull(bool on);

@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "controlplane/store/writer.h"
 #include "tests/controlplane/store/store_fixture.h"
 #include "tests/support/faulty_vfs.h"
 
@@ -19,6 +20,21 @@ TEST_CASE("a file deleted underneath makes the store refuse writes and name it")
   CHECK(absl::IsFailedPrecondition(status));
   CHECK(std::string(status.message()).find("aurora.db was deleted") != std::string::npos);
   CHECK(store.state().state == State::kReplaced);
+}
+
+std::string InForce(Store& store, const std::string& id) {
+  std::string value;
+  const auto get = [&](auto done) {
+    store.Read(
+        [&](Reader& reader) -> absl::Status {
+          AURORA_ASSIGN_OR_RETURN(const Entry entry, reader.Get(schema::kAlias, id));
+          value = entry.resolved.value_or("");
+          return absl::OkStatus();
+        },
+        done);
+  };
+  Wait(get).IgnoreError();  // no such row: nothing is in force
+  return value;
 }
 
 TEST_CASE("a replaced file is noticed without a write and the newcomer is left alone") {
@@ -39,10 +55,84 @@ TEST_CASE("a replaced file is noticed without a write and the newcomer is left a
     std::filesystem::rename(other.Path("aurora.db"), dir.Path("aurora.db"));
     REQUIRE(Eventually([&] { return told.load(); }));
     CHECK(absl::IsFailedPrecondition(Submit(store, Put("a", "2")).status()));
-    CHECK(std::filesystem::exists(dir.Path("aurora.db-wal")));
+    // SQLite would play our journal into the newcomer; it is kept beside.
+    CHECK_FALSE(std::filesystem::exists(dir.Path("aurora.db-wal")));
+    CHECK(std::filesystem::exists(dir.Path("aurora.db-wal.7")));
   }
   // Closing the old handle neither checkpoints into nor cleans up after the newcomer.
-  CHECK(std::filesystem::exists(dir.Path("aurora.db-wal")));
+  CHECK(std::filesystem::exists(dir.Path("aurora.db-wal.7")));
+  Store store(Options(dir, 8));
+  REQUIRE(store.WaitOpened().state == State::kOpen);
+  CHECK(store.head().seq == 1);
+  CHECK(InForce(store, "x") == "v:1");
+  CHECK(InForce(store, "a").empty());
+}
+
+TEST_CASE("a journal that came with the newcomer stays with it") {
+  const TempDir dir;
+  Store store(Options(dir, 7));
+  REQUIRE(Submit(store, Put("a", "1")).ok());
+  for (const char* name : {"aurora.db", "aurora.db-wal"}) {
+    std::ofstream(dir.Path("newcomer")) << name;
+    std::filesystem::rename(dir.Path("newcomer"), dir.Path(name));
+  }
+  CHECK(absl::IsFailedPrecondition(Submit(store, Put("a", "2")).status()));
+  CHECK(std::filesystem::file_size(dir.Path("aurora.db-wal")) == 13);
+}
+
+// One bit of the last place where the closed file holds `text`.
+void ChangeBit(const TempDir& dir, const std::string& text) {
+  std::ifstream in(dir.Path("aurora.db"), std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  const size_t at = bytes.rfind(text);
+  REQUIRE(at != std::string::npos);
+  std::fstream file(dir.Path("aurora.db"), std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(at));
+  file.put(static_cast<char>(text[0] ^ 1));
+}
+
+TEST_CASE("one changed bit of a row or of a value in force is found at the start, and named") {
+  for (const std::string text : {"\x06wanted", "v:wanted"}) {  // in the row; in the value in force
+    const TempDir dir;
+    {
+      Store store(Options(dir, 7));
+      REQUIRE(Submit(store, Put("a", "wanted")).ok());
+      REQUIRE(Submit(store, Put("b", "other")).ok());
+    }
+    ChangeBit(dir, text);
+    Store store(Options(dir, 8));
+    CHECK(store.WaitOpened().state == State::kCorrupt);
+    CHECK(store.state().reason.find("Alias a: the bytes of its ") != std::string::npos);
+    CHECK(absl::IsDataLoss(Submit(store, Put("b", "2")).status()));
+  }
+}
+
+TEST_CASE("a row that changed on the disk meanwhile goes to no peer, and whoever reads it ends the writing") {
+  const TempDir dir;
+  Store store(Options(dir, 7));
+  REQUIRE(Submit(store, Put("a", "wanted")).ok());
+  REQUIRE(Submit(store, Put("b", "other")).ok());
+  REQUIRE(Wait([&](auto done) {
+            store.Background(
+                [](Writer& writer, uint64_t) {
+                  return writer.db().Execute("UPDATE row SET row = CAST(REPLACE(row, 'wanted', 'xanted') AS BLOB)");
+                },
+                done);
+          }).ok());
+  std::vector<WireRow> rows;
+  const auto feed = [&](auto done) {
+    store.Read(
+        [&](Reader& reader) -> absl::Status {
+          AURORA_ASSIGN_OR_RETURN(const auto batch, reader.FeedBatch(Lane::kBulk, 0, 100, 1 << 20));
+          rows = batch.rows;
+          return absl::OkStatus();
+        },
+        done);
+  };
+  CHECK(absl::IsDataLoss(Wait(feed)));
+  CHECK(rows.empty());
+  CHECK(store.state().state == State::kCorrupt);
+  CHECK(absl::IsDataLoss(Submit(store, Put("b", "2")).status()));
 }
 
 TEST_CASE("a corrupt file leaves the store up, refusing, and a good one is taken up") {

@@ -7,6 +7,7 @@
 
 #include "dataplane/snapshot/reader.h"
 #include "shared/schema/kinds.h"
+#include "shared/schema/sum.h"
 #include "tests/dataplane/snapshot/policy.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test.h"
@@ -210,6 +211,29 @@ TEST_CASE("an older copy written over the file byte by byte is reported as repla
   }));
   CHECK(watched.Has("new"));
   CHECK(watched.ascending());
+}
+
+TEST_CASE("a value whose bytes changed on the disk is not put in force, and the last policy stays") {
+  const testing::TempDir dir;
+  PolicyFile file(dir.Path("aurora.db"), "node-a", 10);
+  const auto put = [&](std::string_view secret, bool changed) {
+    std::string stored =
+        schema::WithSum(schema::kSpecColumn, kAuthKey, "a", KeyBytes("a", {std::string(secret)}));
+    stored[2] = static_cast<char>(stored[2] ^ (changed ? 1 : 0));
+    file.Put(kAuthKey, "a", stored);
+  };
+  put("one", false);
+  Watched watched(dir.Path("aurora.db"));
+  REQUIRE(watched.WaitKey("one"));
+  put("two", true);
+  REQUIRE(watched.Wait([](const model::Snapshot*, const ReaderState& state) {
+    return state.file == FileState::kCorrupt && state.detail.find("AuthKey a") != std::string::npos;
+  }));
+  CHECK(watched.Has("one"));
+  CHECK_FALSE(watched.Has("two"));
+  put("two", false);
+  CHECK(watched.WaitKey("two"));
+  CHECK(watched.WaitState(FileState::kOk));
 }
 
 TEST_CASE("a discovered list and a policy problem both come out with the next snapshot") {

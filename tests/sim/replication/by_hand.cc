@@ -30,6 +30,22 @@ void World::RestoreNode(int a, const DiskCopy& copy) {
   StartNode(a);
 }
 
+bool World::Restart(int a) {
+  RestartControl(a, true);
+  return Up(a);
+}
+
+void World::StartWiped(int a) {
+  CutAll(a);
+  node(a).core.reset();
+  Wipe(a);
+  StartNode(a);
+}
+
+bool World::Refuses(int a) {
+  return !Operate(a, {"Alias", "refused"}, "put");
+}
+
 size_t World::Waiting(int a, int b, std::optional<Lane> lane) const {
   return static_cast<size_t>(std::count_if(net_.begin(), net_.end(), [&](const Message& m) {
     const auto* rows = std::get_if<replication::Rows>(&m.frame);

@@ -91,6 +91,13 @@ void World::CheckFloor(Node& n) {
   }
 }
 
+// I12: a file that is open is not replaced by us, and one that somebody replaced takes nothing more.
+void World::CheckFile(Node& n) {
+  Need(n.newcomer.has_value() || InodeOf(n.path()) == n.inode, "I12",
+       n.node_id + " has another file under the name of the one that it has open");
+  Need(!n.took_in_vain, "I12", n.node_id + " took a peer's rows into a file that nobody finds");
+}
+
 // W: who is said to enforce a write does.
 void World::CheckWaits() {
   for (size_t i = 0; i < waits_.size();) {
@@ -116,7 +123,7 @@ void World::CheckWaits() {
   }
   for (const auto& [ref, dot] : promises_) {
     for (const auto& n : nodes_) {
-      if (n->down() || !n->dp_up || !n->admitting || n->tainted) {
+      if (!n->dp_up || !n->admitting || n->tainted) {
         continue;
       }
       for (const Loop& loop : n->loops) {
@@ -134,6 +141,7 @@ void World::Check() {
     if (!n->down()) {
       CheckRows(*n);
       CheckFloor(*n);
+      CheckFile(*n);
     }
   }
   CheckWaits();
@@ -146,9 +154,13 @@ void World::Quiesce() {
     n->vfs->SetDiskFull(false);
     n->vfs->SetFailSyncs(false);
     n->vfs->CutPowerAfter(0);
-    if (n->down()) {
+    if (n->down() || !n->guard.refusal().ok()) {
+      CutAll(n->addr);
+      n->core.reset();
+      n->writer.reset();
       StartNode(n->addr);
     }
+    Mend(n->addr);
     CutAll(n->addr);
   }
   net_.clear();

@@ -32,6 +32,10 @@ int RunSeeds(uint64_t first, uint64_t seeds) {
     total.lost_pages += t.lost_pages;
     total.commits += t.commits;
     total.steps += t.steps;
+    total.replaced += t.replaced;
+    total.damaged += t.damaged;
+    total.found += t.found;
+    total.went_back += t.went_back;
   }
   Line("histories", seeds);
   Line("steps", total.steps);
@@ -40,6 +44,10 @@ int RunSeeds(uint64_t first, uint64_t seeds) {
   Line("wait=all answers checked", total.promises);
   Line("power cuts inside a transaction", total.power_cuts);
   Line("disk writes lost or torn", total.lost_pages);
+  Line("files replaced under a running process", total.replaced);
+  Line("disks that changed bytes", total.damaged);
+  Line("refusals for it, at a start or later", total.found);
+  Line("disks that came back without all they held", total.went_back);
   Line("seconds of CPU", static_cast<uint64_t>(Cpu() - start));
   Line("violations", static_cast<uint64_t>(broken));
   return broken;

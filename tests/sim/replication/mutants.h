@@ -36,6 +36,9 @@ enum class Mutant : uint8_t {
   kTombstonesCollected,
   kSiblingsDropped,
   kNoRevokeLane,
+  kMovedInPlace,
+  kReplacedUnseen,
+  kDamageTaken,
 };
 
 struct MutantInfo {
@@ -72,6 +75,9 @@ inline const std::vector<MutantInfo>& Mutants() {
       {Mutant::kTombstonesCollected, "tombstones are collected"},
       {Mutant::kSiblingsDropped, "only the newest sibling is kept"},
       {Mutant::kNoRevokeLane, "no lane for revocations"},
+      {Mutant::kMovedInPlace, "a new file is moved in place of the open one"},
+      {Mutant::kReplacedUnseen, "a file replaced underneath is not noticed"},
+      {Mutant::kDamageTaken, "bytes that changed on the disk are taken as they are"},
   };
   return all;
 }

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "controlplane/store/row_codec.h"
 #include "shared/base/check.h"
 #include "shared/base/status.h"
+#include "shared/schema/sum.h"
+#include "shared/sqlite/file_identity.h"
 
 namespace aurora::repsim {
 namespace {
@@ -106,6 +109,32 @@ void FillTables(store::StoreOptions& options, const Node& node) {
   };
 }
 
+namespace {
+
+// kDamageTaken: every value gets the sum of the bytes that are there.
+void SumAnew(const std::string& path, const std::string& vfs) {
+  auto db = schema::OpenAuroraForWrite(path, vfs);
+  const std::pair<const char*, std::string_view> columns[] = {{"row", schema::kRowColumn},
+                                                              {"resolved", schema::kSpecColumn}};
+  for (const auto& [table, column] : columns) {
+    const std::string name(column);
+    auto all = db.ok() ? db->Prepare("SELECT kind, id, " + name + " FROM " + table) : db.status();
+    std::vector<std::tuple<std::string, std::string, std::string>> values;
+    while (all.ok() && all->Step().value_or(false)) {
+      values.emplace_back(all->Text(0), all->Text(1), all->Blob(2));
+    }
+    for (const auto& [kind, id, stored] : values) {
+      auto put = db->Prepare("UPDATE " + std::string(table) + " SET " + name + " = ?3 WHERE kind = ?1 AND id = ?2");
+      if (put.ok() && stored.size() > schema::kSumBytes && !schema::WithoutSum(column, kind, id, stored).ok()) {
+        const std::string_view value = std::string_view(stored).substr(0, stored.size() - schema::kSumBytes);
+        (void)put->BindText(1, kind).BindText(2, id).BindBlob(3, schema::WithSum(column, kind, id, value)).Run();
+      }
+    }
+  }
+}
+
+}  // namespace
+
 std::string Node::OpenDisk(Rng& rng, uint64_t wall_ms) {
   options.path = path();
   options.vfs = vfs->name();
@@ -119,12 +148,18 @@ std::string Node::OpenDisk(Rng& rng, uint64_t wall_ms) {
     options.epoch = 1'000'000 * static_cast<uint64_t>(addr + 1) + static_cast<uint64_t>(starts) + 1;
   }
   FillTables(options, *this);
+  if (mutant == Mutant::kDamageTaken && damaged) {
+    SumAnew(options.path, options.vfs);
+  }
   const uint64_t mark_wall = mutant == Mutant::kMarkKept ? uint64_t{1} << 47 : wall_ms;
   auto opened = store::Writer::Open(options, mark_wall);
   if (!opened.ok()) {
     return std::string(Std(opened.status().message()));
   }
   writer = *std::move(opened);
+  guard = store::Guard();
+  inode = InodeOf(path());
+  (void)Usable();
   if (mutant == Mutant::kLateSync) {
     (void)writer->db().Execute("PRAGMA synchronous=OFF");
   }
@@ -139,9 +174,7 @@ void Node::StartCore(Instant now, const replication::Config& config, bool caught
   start.cluster_id = "c";
   start.uid = uid;
   start.node_id = node_id;
-  const auto history = writer->reader().History();
-  AURORA_CHECK(history.ok());
-  start.history = *history;
+  start.history = History();
   start.restored = writer->reader().Meta(schema::kMetaRestored).ok();
   start.settled_epoch = Number(writer->reader().Meta(schema::kMetaSettledEpoch));
   start.caught_up = caught_up;
@@ -165,10 +198,28 @@ void Node::StartCore(Instant now, const replication::Config& config, bool caught
   core->OnApplied(now, Applied(), out);
 }
 
+absl::Status Node::Usable() {
+  return mutant == Mutant::kReplacedUnseen ? absl::OkStatus() : guard.Check(*writer);
+}
+
+const std::vector<replication::FeedEpoch>& Node::History() {
+  if (auto now = writer->reader().History(); now.ok()) {
+    history_ = *std::move(now);
+  } else {
+    AURORA_CHECK(damaged);
+    guard.Note(*writer, now.status());
+  }
+  return history_;
+}
+
 void Node::Refresh(bool all) {
   const uint64_t after = all ? 0 : head;
   const auto changes = writer->reader().Changes(after, 1'000);
-  AURORA_CHECK(changes.ok());
+  if (!changes.ok()) {
+    AURORA_CHECK(damaged);
+    guard.Note(*writer, changes.status());
+    return;
+  }
   if (!changes->empty()) {
     auto next = std::make_shared<View>(all ? View() : *view);
     for (const store::Entry& e : *changes) {
@@ -198,14 +249,13 @@ void Node::StopDataPlane() {
   old_loops = loops;
 }
 
-replication::Applied Node::Applied() const {
+replication::Applied Node::Applied() {
   if (!dp_up) {
     return {};
   }
-  const auto history = writer->reader().History();
-  AURORA_CHECK(history.ok());
+  const std::vector<replication::FeedEpoch>& history = History();
   const auto place = [&](const Loop& loop) -> uint64_t {
-    for (const auto& e : *history) {
+    for (const auto& e : history) {
       if (e.epoch == loop.epoch) {
         return std::min(loop.seq, e.last_seq);
       }
@@ -225,8 +275,11 @@ replication::Applied Node::Applied() const {
 // ---- What the core wants of the store ----
 
 void Node::AnswerReads(Instant now, const replication::Outbox& in, replication::Outbox& out) {
+  const absl::Status usable = Usable();
   for (const replication::ReadFeed& read : in.feed_reads) {
-    auto batch = writer->reader().FeedBatch(read.lane, read.after_seq, read.max_rows, read.max_bytes);
+    auto batch = usable.ok() ? writer->reader().FeedBatch(read.lane, read.after_seq, read.max_rows, read.max_bytes)
+                             : absl::StatusOr<replication::FeedBatch>(usable);
+    guard.Note(*writer, batch.status());
     if (batch.ok() && (mutant == Mutant::kNoRelay || (mutant == Mutant::kNoRevokeLane && read.lane == Lane::kRevoke))) {
       std::erase_if(batch->rows, [&](const replication::WireRow& row) {
         return mutant == Mutant::kNoRevokeLane || merged.contains(RowRef{row.kind, row.id});
@@ -235,15 +288,15 @@ void Node::AnswerReads(Instant now, const replication::Outbox& in, replication::
     core->OnFeed(now, read.token, std::move(batch), out);
   }
   for (const replication::ReadDigest& read : in.digest_reads) {
-    core->OnDigest(now, read.token, writer->Digest(read.level, read.kind, read.bucket), out);
+    auto digest = usable.ok() ? writer->Digest(read.level, read.kind, read.bucket)
+                              : absl::StatusOr<std::vector<replication::DigestEntry>>(usable);
+    guard.Note(*writer, digest.status());
+    core->OnDigest(now, read.token, std::move(digest), out);
   }
   for (const replication::ReadRows& read : in.row_reads) {
-    std::vector<replication::WireRow> rows;
-    for (const RowRef& ref : read.rows) {
-      if (const auto it = view->find(ref); it != view->end()) {
-        rows.push_back({ref.kind, ref.id, store::EncodeRow(it->second.row)});
-      }
-    }
+    auto rows = usable.ok() ? writer->reader().Rows(read.rows)
+                            : absl::StatusOr<std::vector<replication::WireRow>>(usable);
+    guard.Note(*writer, rows.status());
     core->OnRows(now, read.token, std::move(rows), out);
   }
 }
@@ -310,7 +363,8 @@ bool Node::RunOps(Instant now, uint64_t wall_ms, size_t at_most, replication::Ou
   if (n == 0) {
     return true;
   }
-  absl::Status status = writer->Begin();
+  absl::Status status = Usable();
+  status = status.ok() ? writer->Begin() : status;
   std::vector<replication::CommitResult> results(n);
   std::vector<absl::StatusOr<replication::FeedOpened>> opened(n, absl::UnavailableError(""));
   for (size_t i = 0; i < n && status.ok(); ++i) {
@@ -329,10 +383,13 @@ bool Node::RunOps(Instant now, uint64_t wall_ms, size_t at_most, replication::Ou
   if (vfs->off()) {
     return false;
   }
+  guard.Note(*writer, status);
   if (status.ok()) {
     commits += n;
     Refresh(false);
+    status = Usable();
   }
+  took_in_vain |= status.ok() && newcomer.has_value();
   for (size_t i = 0; i < n; ++i) {
     const auto op = std::move(ops.front());
     ops.pop_front();
@@ -348,21 +405,70 @@ bool Node::RunOps(Instant now, uint64_t wall_ms, size_t at_most, replication::Ou
 
 // ---- Copies of the disk ----
 
+uint64_t InodeOf(const std::string& path) {
+  const auto identity = sqlite::FileIdentity::OfPath(path);
+  return identity.ok() ? identity->inode : 0;
+}
+
+DiskCopy Whole(const DiskCopy& copy, const std::string& scratch) {
+  WriteFile(scratch, copy.db);
+  WriteFile(scratch + "-wal", copy.wal);
+  if (auto db = schema::OpenAuroraForWrite(scratch); db.ok()) {
+    (void)db->Execute("PRAGMA wal_checkpoint(TRUNCATE)");
+  }
+  DiskCopy whole{ReadFile(scratch), "", copy.members};
+  for (const char* const end : {"", "-wal", "-shm"}) {
+    std::filesystem::remove(scratch + end);
+  }
+  return whole;
+}
+
+void Node::ReplaceUnder(const DiskCopy& copy, bool journal_too) {
+  if (copy.db.empty()) {
+    std::filesystem::remove(path());
+  } else {
+    WriteFile(path() + ".new", copy.db);
+    std::filesystem::rename(path() + ".new", path());
+  }
+  if (journal_too) {
+    std::filesystem::remove(path() + "-wal");
+    std::filesystem::remove(path() + "-shm");
+  }
+  newcomer = DiskCopy();
+  (void)Usable();  // it looks every second
+  newcomer = DiskCopy{ReadFile(path()), ReadFile(path() + "-wal"), members};
+}
+
+bool Node::ChangeByte(std::string_view text) {
+  (void)writer->db().Execute("PRAGMA wal_checkpoint(TRUNCATE)");
+  const size_t at = ReadFile(path()).find(text);
+  if (at == std::string::npos) {
+    return false;
+  }
+  std::fstream file(path(), std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(at));
+  file.put(static_cast<char>(text[0] ^ 1));
+  damaged = true;
+  return file.good();
+}
+
 DiskCopy Node::Copy() const {
   return {ReadFile(path()), ReadFile(path() + "-wal"), members};
 }
 
 void Node::Replace(const DiskCopy& copy, std::string_view new_uid, bool restored) {
   writer.reset();
+  damaged = false;
+  newcomer.reset();
   ++life;
   WriteFile(path(), copy.db);
   if (!copy.wal.empty()) {
     WriteFile(path() + "-wal", copy.wal);
   }
   members = copy.members;
-  {
-    auto db = schema::OpenAuroraForWrite(path());
-    AURORA_CHECK(db.ok());
+  if (auto db = schema::OpenAuroraForWrite(path()); !db.ok()) {
+    damaged = true;  // what a wrong rule has left there
+  } else {
     if (!new_uid.empty()) {
       const std::string sql = "UPDATE meta SET value = '" + std::string(new_uid) + "' WHERE key = 'node_uid'";
       AURORA_CHECK(db->Execute(sql).ok());

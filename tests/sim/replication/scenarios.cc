@@ -161,6 +161,52 @@ void Restored(World& w) {
   w.Need(w.node(1).view->at(kKey).value.value_or("-").back() == '-', "W", "a revoked key works");
 }
 
+// I12: what is in the file's place now is never written to, and what it holds is what a start finds: neither the open
+// file's journal nor anything acknowledged after it was put there.
+void Replaced(World& w) {
+  w.Write(0, kKey, "create");
+  const DiskCopy old = Whole(w.node(0).Copy(), w.node(0).dir + "/whole");
+  w.Write(0, kKey, "disable");
+  w.Link(0, 1);
+  for (int i = 0; i < 2; ++i) {
+    w.Flow(0, 1);
+  }
+  w.node(0).ReplaceUnder(old, false);
+  w.Need(w.Refuses(0), "I12", "acknowledged into a file that nobody finds");
+  w.Need(w.node(1).view->at(kKey).value.value_or("-").back() == '-', "T", "the scenario is empty");
+  w.Need(w.Restart(0), "T", "the newcomer does not open");
+  w.Need(w.node(0).view->at(kKey).row.Urgent() == false, "I12", "the old journal was played into the newcomer");
+  for (int i = 0; i < 3; ++i) {
+    w.Link(0, 1);
+    w.Flow(1, 0);
+    w.Flow(0, 1);
+  }
+  w.Need(w.node(0).writer->digests() == w.node(1).writer->digests(), "I1", "it does not catch up");
+}
+
+// I5: one bit of a key's limits changes on the disk; nobody gets to see it, and an empty disk brings all of it back.
+void Changed(World& w) {
+  const auto dot = w.Write(0, kKey, "create");
+  w.Link(0, 1);
+  for (int i = 0; i < 2; ++i) {
+    w.Flow(0, 1);
+  }
+  const std::string spec = w.node(0).view->at(kKey).row.siblings.front().spec;
+  w.Need(w.node(0).ChangeByte(spec), "T", "the scenario is empty");
+  const bool opened = w.Restart(0);
+  w.Need(!opened || w.node(0).view->at(kKey).row.siblings.front().spec == spec, "I5",
+         "a changed byte is taken for what was written");
+  w.StartWiped(0);
+  w.node(0).members[w.node(1).uid] = w.node(1).node_id;
+  for (int i = 0; i < 3; ++i) {
+    w.Link(0, 1);
+    w.Flow(1, 0);
+    w.Flow(0, 1);
+  }
+  w.Need(Covers(w, 0, kKey, dot), "I4", "it is not back");
+  w.Need(w.node(0).writer->digests() == w.node(1).writer->digests(), "I1", "it does not catch up");
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> RunScenarios(Mutant mutant) {
@@ -169,6 +215,7 @@ std::vector<std::pair<std::string, std::string>> RunScenarios(Mutant mutant) {
       {"a node joins behind a peer", Join},       {"a later revocation proves nothing", TwoLanes},
       {"the row has moved", Moved},               {"overtaken bulk is not skipped", Overtake},
       {"not serving, not durable", NotServing},   {"restored nodes", Restored},
+      {"a file replaced underneath", Replaced},   {"a byte changed on the disk", Changed},
   };
   std::vector<std::pair<std::string, std::string>> out;
   for (const auto& [name, run] : all) {

@@ -39,6 +39,8 @@ World::World(uint64_t seed, Mutant mutant, int nodes)
     : seed_(seed), mutant_(mutant), rng_(seed * 2 + 1), config_(SimConfig(seed)), bias_(seed % 4), manual_(nodes > 0) {
   const int n = nodes > 0 ? nodes : 2 + static_cast<int>(rng_.Below(4));
   parking_ = !manual_ && rng_.OneIn(3);
+  // A place in a peer's feed has no sum: what a changed one skips, anti-entropy brings.
+  damages_ = !manual_ && seed % 5 == 4;
   if (!manual_ && rng_.OneIn(3)) {
     slow_.insert(static_cast<int>(rng_.Below(static_cast<uint64_t>(n))));
   }
@@ -116,20 +118,6 @@ int World::AddNode(const std::vector<int>& seeds, const DiskCopy* clone) {
 
 // ---- Processes ----
 
-// False: the power went again meanwhile, the node is down.
-bool World::OpenDisk(int a) {
-  Node& n = node(a);
-  n.vfs->SetDiskFull(false);
-  n.vfs->SetFailSyncs(false);
-  const std::string trouble = n.OpenDisk(rng_, Wall(a));
-  if (n.vfs->off()) {
-    PowerOff(a);
-    return false;
-  }
-  Need(trouble.empty(), "I4", n.node_id + " does not open its disk: " + trouble);
-  return trouble.empty();
-}
-
 // The node starts: control plane and data plane.
 void World::StartNode(int a) {
   Node& n = node(a);
@@ -137,8 +125,10 @@ void World::StartNode(int a) {
   n.synced.clear();
   n.old_loops.clear();
   if (!OpenDisk(a)) {
+    n.StopDataPlane();
     return;
   }
+  n.frozen = false;
   n.StartDataPlane();
   ++n.boot;
   n.max_wall = Wall(a);
@@ -149,12 +139,17 @@ void World::StartNode(int a) {
 void World::RestartControl(int a, bool same_start) {
   Node& n = node(a);
   CutAll(a);
-  const bool caught_up = same_start && n.core != nullptr && n.core->caught_up();
+  bool caught_up = same_start && n.core != nullptr && n.core->caught_up();
   n.core.reset();
   n.writer.reset();
   n.ops.clear();
+  const int life = n.life;
   if (!OpenDisk(a)) {
     return;
+  }
+  if (n.life != life) {  // another file: the data plane keeps what it has, and nothing is known of the members
+    n.frozen = n.dp_up;
+    caught_up = false;
   }
   ++n.boot;
   n.max_wall = Wall(a);
@@ -177,39 +172,6 @@ void World::PowerOff(int a) {
   n.ops.clear();
   n.StopDataPlane();
   n.vfs->Restore(rng_.Next());
-}
-
-void World::Restore(int a, const DiskCopy& copy, bool known) {
-  ++faults_;
-  Node& n = node(a);
-  // Writes that no other disk holds are gone by the operator's own hand.
-  DiskCopy before = n.Copy();
-  const auto old_view = n.view;
-  n.Replace(copy, "", known);
-  {
-    store::StoreOptions peek;
-    auto db = schema::OpenAuroraForWrite(n.path());
-    AURORA_CHECK(db.ok());
-    store::Reader reader(&*db);
-    for (const auto& [dot, w] : writes_) {
-      const auto mine = old_view->find(w.row);
-      if (mine == old_view->end() || !mine->second.row.version.Covers(dot)) {
-        continue;
-      }
-      bool held = false;
-      for (const auto& other : nodes_) {
-        const auto it = other->view->find(w.row);
-        held = held || (other.get() != &n && it != other->view->end() && it->second.row.version.Covers(dot));
-      }
-      const auto there = reader.Get(w.row.kind, w.row.id);
-      if (!held && !(there.ok() && there->row.version.Covers(dot))) {
-        lost_.insert(dot);
-      }
-    }
-  }
-  std::erase_if(promises_, [&](const auto& p) { return lost_.contains(p.second); });
-  n.floor.clear();
-  n.tainted = !known;
 }
 
 // ---- Network ----
@@ -239,7 +201,7 @@ void World::Carry(int a, replication::Outbox& out) {
     for (const auto& member : out.members_learned) {
       n.members[member.uid] = member.node_id;
     }
-    if (out.settled && n.writer->Begin().ok()) {
+    if (out.settled && n.Usable().ok() && n.writer->Begin().ok()) {
       const bool ok = n.writer->Settle().ok() && n.writer->Commit().ok();
       if (!ok && n.writer->begun()) {
         n.writer->Abandon();
@@ -262,7 +224,7 @@ void World::Carry(int a, replication::Outbox& out) {
       Need(false, "T", n.node_id + " closes a stream: " + close.message);
     }
     for (const auto& event : out.events) {
-      Need(event.type != "replication_diverged" || mutant_ != Mutant::kNone, "I5", event.text);
+      Need(event.type != "replication_diverged" || mutant_ != Mutant::kNone || any_damage_, "I5", event.text);
     }
     n.AnswerReads(now_, out, more);
     if (more.feed_opens.empty() && more.commits.empty() && more.sends.empty() && more.feed_reads.empty() &&
@@ -529,7 +491,7 @@ bool World::Operate(int a, const RowRef& row, const std::string& op) {
     }
     return write;
   };
-  if (!n.writer->Begin().ok()) {
+  if (!n.Usable().ok() || !n.writer->Begin().ok()) {
     if (n.vfs->off()) {
       PowerOff(a);
     }
@@ -546,6 +508,8 @@ bool World::Operate(int a, const RowRef& row, const std::string& op) {
     PowerOff(a);
     return false;
   }
+  n.guard.Note(*n.writer, status);
+  status = status.ok() ? n.Usable() : status;
   n.Refresh(false);
   if (!result.ok() || !status.ok() || !dot.has_value()) {
     if (dot.has_value() && !result.ok() && n.writer->failure().ok()) {
@@ -554,11 +518,16 @@ bool World::Operate(int a, const RowRef& row, const std::string& op) {
     }
     return false;
   }
+  Need(!n.newcomer.has_value(), "I12", n.node_id + " acknowledged a write into a file that nobody finds");
   writes_[*dot].acked = true;
   ++tally_.writes;
   n.merged.erase(row);
-  const Loaded& now = n.view->at(row);
-  waits_.push_back({a, n.boot, row, *dot, now.seq, now.row.Urgent(), {}});
+  const auto now = n.view->find(row);
+  if (now == n.view->end() || !now->second.row.version.Covers(*dot)) {
+    Need(!n.guard.refusal().ok(), "I4", n.node_id + " does not find what it has just written");
+    return true;
+  }
+  waits_.push_back({a, n.boot, row, *dot, now->second.seq, now->second.row.Urgent(), {}});
   Call(a, [&](replication::Outbox& out) { n.core->OnHead(now_, n.head, out); });
   return true;
 }
@@ -577,7 +546,9 @@ void World::Step() {
   }
   const int a = up[rng_.Below(up.size())];
   const double x = static_cast<double>(rng_.Below(100'000)) / 100'000;
-  if (bias_ == 1 && rng_.Below(100) < 15) {
+  if (FaultOfDisk(a)) {
+    // That was it.
+  } else if (bias_ == 1 && rng_.Below(100) < 15) {
     Node& n = node(a);
     if (!n.frozen) {
       n.dp_up ? n.StopDataPlane() : n.StartDataPlane();
@@ -649,7 +620,14 @@ void World::Fault(double x, int a) {
     n.vfs->SetDiskFull(which == 0);
     n.vfs->SetFailSyncs(which == 1);
   } else if (x < .980) {
-    n.backups.push_back(n.Copy());
+    if (n.guard.refusal().ok() && !n.damaged) {
+      n.backups.push_back(n.Copy());
+      if (mutant_ == Mutant::kMovedInPlace) {
+        const std::string made = n.path() + ".made";
+        (void)n.writer->db().Execute("VACUUM INTO '" + made + "'");
+        std::filesystem::rename(made, n.path());
+      }
+    }
   } else if (x < .990) {
     if (!n.backups.empty()) {
       const DiskCopy copy = n.backups[rng_.Below(n.backups.size())];
@@ -666,7 +644,7 @@ void World::Fault(double x, int a) {
         RestartControl(a, false);
       }
     }
-  } else if (x < .994 && nodes_.size() < 6) {
+  } else if (x < .994 && nodes_.size() < 6 && n.guard.refusal().ok() && !n.damaged) {
     ++faults_;
     if (rng_.OneIn(2)) {
       const DiskCopy copy = n.backups.empty() ? n.Copy() : n.backups[rng_.Below(n.backups.size())];

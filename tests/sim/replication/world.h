@@ -33,6 +33,10 @@ struct Tally {
   uint64_t lost_pages = 0;
   uint64_t commits = 0;
   uint64_t steps = 0;
+  uint64_t replaced = 0;  // files, under a running process
+  uint64_t damaged = 0;   // disks that changed bytes
+  uint64_t found = 0;     // by a start or a statement that said so
+  uint64_t went_back = 0;  // disks that came back without writes they had held
 };
 
 class World {
@@ -60,6 +64,11 @@ class World {
   void DeliverFirstRows(int a, int b);
   void StopDataPlane(int a);
   void Need(bool ok, const std::string& invariant, const std::string& text = "");
+  // The control plane alone starts again; false: its disk does not open.
+  bool Restart(int a);
+  // Its files are taken away, and it starts with what it knows of the cluster.
+  void StartWiped(int a);
+  bool Refuses(int a);
   int AddNode(const std::vector<int>& seeds, const DiskCopy* clone = nullptr);
 
  private:
@@ -107,6 +116,10 @@ class World {
   void NoteSynced(int a);
   void Step();
   void Fault(double x, int a);
+  bool FaultOfDisk(int a);
+  void Wipe(int a);
+  // Writes that this node held and its disk holds no more, nor any other's, are gone with the disk.
+  void NoteLost(Node& n, const View& before, const View& now);
   bool Operate(int a, const RowRef& row, const std::string& op);
   std::string PickOp(const RowRef& row);
   void CollectTombstones(int a);
@@ -117,6 +130,8 @@ class World {
   void CheckRows(Node& n);
   void CheckKey(Node& n, const RowRef& ref, const Loaded& row);
   void CheckFloor(Node& n);
+  void CheckFile(Node& n);
+  void Mend(int a);
   void CheckWaits();
   void Quiesce();
   void CheckQuiet(const std::vector<int>& up);
@@ -131,6 +146,8 @@ class World {
   bool calm_ = false;
   bool manual_ = false;
   bool parking_ = false;
+  bool damages_ = false;     // disks may change bytes
+  bool any_damage_ = false;  // one did
   std::set<int> slow_;
   int64_t t_ms_ = 1'000'000'000;
   Instant now_ = Instant::FromMicros(1'000'000);
