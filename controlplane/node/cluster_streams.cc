@@ -33,7 +33,7 @@ peers::LinksCallbacks ClusterImpl::LinkCallbacks() {
     MeetInGossip(hello.node);
     TellSync();
     if (peer.hello->has_election_term()) {
-      failover_->OnPeerTerm(uid, peer.hello->election_term());
+      failover_->OnPeerTerm(uid, peer.hello->epoch(), peer.hello->election_term());
     }
     sync_->ControlUp({uid, peer.node_id, peer.outbound ? peer.address : peer.hello->sync_addr(), peer.hello->epoch(),
                       peer.outbound});

@@ -24,6 +24,7 @@ constexpr Duration kCloseLookEvery = Duration::Millis(2);
 // A data plane whose tick (every 50 ms) is this old stands still; seen twice, so that a pause of ours is none of its.
 constexpr uint64_t kFrozenNs = 150'000'000;
 constexpr int kFrozenLooks = 2;
+constexpr size_t kStartsKept = 8;
 
 uint64_t ToNs(Instant at) { return at <= Instant() ? 0 : static_cast<uint64_t>(at.micros()) * 1000; }
 
@@ -109,13 +110,23 @@ void Failover::OnStored(uint64_t version, bool ok) {
 
 void Failover::SetMembers(const std::vector<election::Member>& members) {
   members_ = members;
+  std::erase_if(starts_, [&](const auto& entry) {
+    return std::none_of(members.begin(), members.end(), [&](const auto& m) { return m.uid == entry.first; });
+  });
   Step([&](auto& core, Instant now, Outbox& out) { core.SetMembers(now, members, out); });
 }
 
-void Failover::OnPeerTerm(const Uid& uid, election::Term term) {
-  if (term <= kElectionNumberMax) {
-    Step([&](auto& core, Instant now, Outbox& out) { core.OnPeerTerm(now, uid, term, out); });
+void Failover::OnPeerTerm(const Uid& uid, uint64_t epoch, election::Term term) {
+  std::deque<uint64_t>& starts = starts_[uid];
+  if (core_ == nullptr || term > kElectionNumberMax ||
+      std::find(starts.begin(), starts.end(), epoch) != starts.end()) {
+    return;
   }
+  starts.push_back(epoch);
+  if (starts.size() > kStartsKept) {
+    starts.pop_front();
+  }
+  Step([&](auto& core, Instant now, Outbox& out) { core.OnPeerTerm(now, uid, term, out); });
 }
 
 void Failover::OnFrame(const Uid& from, const v1::ElectionFrame& frame) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -72,8 +73,9 @@ class Failover {
   bool counts() const { return core_ != nullptr && core_->role() != election::Role::kHoldoff; }
 
   void SetMembers(const std::vector<election::Member>& members);
-  // The peer's Hello: what its disk says.
-  void OnPeerTerm(const election::Uid& uid, election::Term term);
+  // The peer's Hello: what its disk said when it was sent, in this start of its process. Only a new start can show a disk
+  // that went back: of one start, a Hello that was long on its way is older than frames of another stream.
+  void OnPeerTerm(const election::Uid& uid, uint64_t epoch, election::Term term);
   void OnFrame(const election::Uid& from, const v1::ElectionFrame& frame);
   // Makes others go first: Lifeguard's score.
   void SetPenalty(uint32_t penalty);
@@ -147,6 +149,8 @@ class Failover {
   bool flushing_ = false;
   std::vector<election::Member> members_;  // before Begin
   std::shared_ptr<Stored> stored_ = std::make_shared<Stored>();
+
+  std::map<election::Uid, std::deque<uint64_t>> starts_;  // of peers, the latest last
 
   // The data plane, as last seen.
   election::DataPlane data_plane_ = election::DataPlane::kGone;

@@ -86,6 +86,18 @@ class ActivePassive(Cluster):
         views = [self.status(n) for n in nodes]
         return len(active) == 1 and all(v.get("leader_id") == self.id(active[0]) for v in views) and active[0]
 
+    def picture(self, what):
+        """For until(): what was waited for, and how each node sees things now."""
+        def one(node):
+            view = self.status(node)
+            text = node.ctl("failover", "status", check=False).stdout
+            seen = json.loads(text) if text else {}
+            linked = [v["node_id"] for v in seen.get("voters", []) if v["connected"]]
+            return f"{self.id(node)}: /active {node.get_status(node.proxy, '/active')}, leader {view.get('leader_id')!r}, term {view.get('term')}, " \
+                   f"{view.get('state')}, {seen.get('state')}, config {seen.get('config')}, linked to {linked}, /readyz " \
+                   f"{node.get_status(node.proxy, '/readyz')}, {view.get('reasons')}"
+        return lambda: what + "\n" + "\n".join(one(n) for n in self.nodes)
+
     def terms(self):
         return [self.status(n).get("term") for n in self.nodes]
 

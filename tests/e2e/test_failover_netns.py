@@ -61,7 +61,7 @@ def cluster():
 def asked(cluster):
     """The cluster while every node is asked again and again."""
     cluster.net.heal()
-    until(lambda: cluster.settled(), "one active node", 60)
+    until(lambda: cluster.settled(), cluster.picture("one active node"), 60)
     stop = threading.Event()
 
     def knock(node):
@@ -115,10 +115,10 @@ def test_a_leader_that_only_hears_or_only_speaks_is_replaced_or_stays_but_is_nev
     k, rest = index(asked, active), others(asked, active)
     term = asked.status(active)["term"]
     asked.net.faults(k, **({"inbound": ["drop"]} if deaf else {"outbound": ["drop"]}))
-    until(lambda: asked.settled(rest), "the others have an active node", 60)
+    until(lambda: asked.settled(rest), asked.picture("the others have an active node"), 30)
     assert active.get_status(active.proxy, "/active") == 503
     asked.net.heal()
-    until(lambda: asked.settled(), "one leader for all", 60)
+    until(lambda: asked.settled(), asked.picture("one leader for all"), 60)
     assert asked.status(rest[0])["term"] <= term + 2
 
 

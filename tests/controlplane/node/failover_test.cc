@@ -318,6 +318,18 @@ TEST_CASE("before it ends a node hands over, and without anyone to hand to it do
   }
 }
 
+TEST_CASE("a Hello that was long on its way is no disk that went back, a new start with an older term is") {
+  Rig rig(3);
+  REQUIRE(rig.Until([&] { return rig.Active() != nullptr; }));
+  Host& one = *rig.Active();
+  Host& other = rig.Other(one);
+  one.failover->OnPeerTerm(other.uid, 7, 1);
+  one.failover->OnPeerTerm(other.uid, 7, 0);
+  CHECK_FALSE(one.Told("election_rolled_back"));
+  one.failover->OnPeerTerm(other.uid, 8, 0);
+  CHECK(one.Told("election_rolled_back"));
+}
+
 TEST_CASE("before a cluster is known nothing is admitted and an operator is told so") {
   Rig rig(1);
   uv::Loop& loop = rig.loop;
@@ -334,7 +346,7 @@ TEST_CASE("before a cluster is known nothing is admitted and an operator is told
   CHECK_FALSE(failover.durable_term().has_value());
   failover.SetMembers({});
   failover.OnFrame("ua", v1::ElectionFrame());
-  failover.OnPeerTerm("ua", 3);
+  failover.OnPeerTerm("ua", 1, 3);
   failover.OnSecond();
   CHECK_FALSE(failover.View().begun);
   CHECK(page->active_until() == 0);
