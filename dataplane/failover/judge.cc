@@ -18,8 +18,14 @@ Caller CallerOf(const http::Head& head) {
 
 std::optional<Caller> Judge(const http::Head& head, const exchange::Context& context) {
   const exchange::EndpointInfo* info = exchange::FindEndpoint(http::PathOf(head.target));
-  if (info == nullptr || !exchange::MethodAllowed(*info, head.method) || context.snapshot == nullptr ||
-      context.snapshot->catalog == nullptr || context.admission != exchange::Admission::kOpen) {
+  if (info == nullptr || !exchange::MethodAllowed(*info, head.method) ||
+      context.admission == exchange::Admission::kStale) {
+    return std::nullopt;
+  }
+  if (context.admission == exchange::Admission::kUnsynced) {
+    return CallerOf(head);
+  }
+  if (context.snapshot == nullptr || context.snapshot->catalog == nullptr) {
     return std::nullopt;
   }
   const policy::AuthResult auth =

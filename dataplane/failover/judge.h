@@ -24,7 +24,8 @@ struct Caller {
   model::Endpoint endpoint = model::Endpoint::kOther;
 };
 
-// Nothing: the exchange will refuse it.
+// Nothing: the exchange will refuse it. Not authenticated: this node has just started and knows no keys yet; whoever
+// serves it judges.
 std::optional<Caller> Judge(const http::Head& head, const exchange::Context& context);
 // Dialect and endpoint only.
 Caller CallerOf(const http::Head& head);

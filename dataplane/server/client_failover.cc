@@ -39,7 +39,8 @@ bool ClientConnection::MayServe(const http::Head& head) {
   failover::Caller caller = failover::CallerOf(head);
   if (!from_peer_) {
     const std::optional<failover::Caller> judged = failover::Judge(head, loop_.context);
-    if (!judged.has_value()) {
+    // Who cannot be judged here is not made to wait here either.
+    if (!judged.has_value() || (!judged->authenticated && arrival_ != Arrival::kForward)) {
       saved_.Save(head);
       return true;
     }

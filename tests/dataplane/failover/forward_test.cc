@@ -5,6 +5,7 @@
 #include "dataplane/exchange/arena.h"
 #include "dataplane/exchange/tools.h"
 #include "dataplane/failover/forward.h"
+#include "dataplane/failover/judge.h"
 #include "shared/http/decoder.h"
 #include "tests/support/test.h"
 
@@ -319,6 +320,22 @@ TEST_CASE("whoever waits goes where the page points: here, or to the new leader,
   CHECK(there.Log() == "close;");
   there.Advance(Duration::Seconds(3));
   CHECK(there.client.starts_with("HTTP/1.1 503 "));
+}
+
+TEST_CASE("a node that knows no keys yet refuses nothing by itself, one with a policy that is too old does") {
+  exchange::Context context;
+  http::HeadScratch scratch;
+  const http::Head head = Parse("POST /v1/messages HTTP/1.1\r\nHost: g\r\nContent-Length: 0\r\n\r\n", scratch);
+  context.admission = exchange::Admission::kUnsynced;
+  const std::optional<Caller> caller = Judge(head, context);
+  REQUIRE(caller.has_value());
+  CHECK_FALSE(caller->authenticated);
+  CHECK(caller->dialect == model::Dialect::kAnthropic);
+  context.admission = exchange::Admission::kStale;
+  CHECK_FALSE(Judge(head, context).has_value());
+  context.admission = exchange::Admission::kUnsynced;
+  const http::Head nowhere = Parse("GET /nowhere HTTP/1.1\r\nHost: g\r\n\r\n", scratch);
+  CHECK_FALSE(Judge(nowhere, context).has_value());
 }
 
 TEST_CASE("the key is judged again before every try") {
