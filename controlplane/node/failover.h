@@ -73,8 +73,8 @@ class Failover {
   bool counts() const { return core_ != nullptr && core_->role() != election::Role::kHoldoff; }
 
   void SetMembers(const std::vector<election::Member>& members);
-  // The peer's Hello: what its disk said when it was sent, in this start of its process. Only a new start can show a disk
-  // that went back: of one start, a Hello that was long on its way is older than frames of another stream.
+  // The peer's Hello: what its disk said when it was sent, in this start of its process. Only a new start can show a
+  // disk that went back: of one start, a Hello that was long on its way is older than frames of another stream.
   void OnPeerTerm(const election::Uid& uid, uint64_t epoch, election::Term term);
   void OnFrame(const election::Uid& from, const v1::ElectionFrame& frame);
   // Makes others go first: Lifeguard's score.
