@@ -15,6 +15,8 @@ let errors = [], answers = [];
 
 async function open(options) {
   await context?.close();
+  errors = [];
+  answers = [];
   context = await browser.newContext({ permissions: ["clipboard-read", "clipboard-write"], ...options });
   context.setDefaultTimeout(15_000);
   page = await context.newPage();
