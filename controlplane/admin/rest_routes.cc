@@ -1,7 +1,6 @@
 // The table of the admin REST: which call each method and path is. Nothing here decides anything;
 // Handlers do.
 #include <array>
-#include <limits>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -23,22 +22,6 @@ void Fail(const Call& call, const absl::Status& status) {
 }
 
 // ---- What comes in ----
-
-absl::Status Time(const Call& call, const std::string& name,
-                  google::protobuf::Timestamp* (*at)(v1::GetUsageSummaryRequest*),
-                  v1::GetUsageSummaryRequest* request) {
-  const auto found = call.query.find(name);
-  if (found == call.query.end()) {
-    return absl::OkStatus();
-  }
-  const absl::StatusOr<protojson::Time> time = protojson::ParseTime(found->second);
-  if (!time.ok()) {
-    return InvalidArgument(name + ": must be an RFC 3339 time, such as 2026-07-28T10:00:00Z");
-  }
-  at(request)->set_seconds(time->seconds);
-  at(request)->set_nanos(time->nanos);
-  return absl::OkStatus();
-}
 
 // A field the path names: the body may only repeat it.
 template <class Entity>
@@ -273,55 +256,7 @@ void RotateKey(Call call) {
       call, request);
 }
 
-// ---- Usage and events ----
-
-void UsageSummary(Call call) {
-  using Request = v1::GetUsageSummaryRequest;
-  Request request;
-  absl::Status status = Time(
-      call, "since", [](Request* r) { return r->mutable_since(); }, &request);
-  if (status.ok()) {
-    status = Time(
-        call, "until", [](Request* r) { return r->mutable_until(); }, &request);
-  }
-  if (!status.ok()) {
-    Fail(call, status);
-    return;
-  }
-  if (const auto group = call.query.find("group_by"); group != call.query.end()) {
-    request.set_group_by(group->second);
-  }
-  Show<Request, v1::GetUsageSummaryResponse>(call, request);
-}
-
-// A page of a log by sequence number: `bound` is the name of the number it starts at.
-template <class Request, class Response, class SetBound>
-void LogPage(Call call, const std::string& bound, SetBound set_bound) {
-  Request request;
-  int64_t at = 0;
-  int64_t size = 0;
-  absl::Status status = Number(call, bound, std::numeric_limits<int64_t>::max(), &at);
-  if (status.ok()) {
-    status = Number(call, "page_size", 1000, &size);
-  }
-  if (!status.ok()) {
-    Fail(call, status);
-    return;
-  }
-  set_bound(request, at);
-  request.set_page_size(static_cast<int32_t>(size));
-  Show<Request, Response>(call, request);
-}
-
-void Events(Call call) {
-  LogPage<v1::ListEventsRequest, v1::ListEventsResponse>(
-      std::move(call), "after_seq", [](v1::ListEventsRequest& r, int64_t at) { r.set_after_seq(at); });
-}
-
-void AuditLog(Call call) {
-  LogPage<v1::ListAuditRequest, v1::ListAuditResponse>(
-      std::move(call), "before_seq", [](v1::ListAuditRequest& r, int64_t at) { r.set_before_seq(at); });
-}
+// ---- The cluster ----
 
 // With clustering off the body is `enabled` alone.
 void ClusterStatus(Call call) {
@@ -422,13 +357,9 @@ constexpr std::array kRoutes = {
           Plain<v1::GetNodeStatusRequest, v1::GetNodeStatusResponse>},
     Route{Method::kGet, "config", "",
           Plain<v1::GetEffectiveConfigRequest, v1::GetEffectiveConfigResponse>},
-    Route{Method::kGet, "usage/summary", "since until group_by", UsageSummary},
-    Route{Method::kGet, "usage/log", kPage, List<v1::ListUsageRequest, v1::ListUsageResponse>},
     // Before the routes of the kind itself (rest_entities.cc).
     Route{Method::kGet, "guardrails/types", "",
           Plain<v1::ListGuardrailTypesRequest, v1::ListGuardrailTypesResponse>},
-    Route{Method::kGet, "events", "after_seq page_size", Events},
-    Route{Method::kGet, "audit/log", "before_seq page_size", AuditLog},
 
     Route{Method::kGet, "auth-keys", kPage, kListKeys},
     Route{Method::kPost, "auth-keys", kWrite, CreateKey},

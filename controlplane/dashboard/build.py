@@ -15,12 +15,25 @@ TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=u
 CACHE_KEEPS = 20  # blobs
 
 PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Aurora: no dashboard</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"></head>
-<body><main><h1>This node has no dashboard</h1><p>%s.</p>
-<p>The admin API below /admin/api/v1/ and aurora-ctl do all that it does. To have it, install Node 18 or later and npm
-(tools/install-deps build), and build again.</p></main></body></html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Aurora: no dashboard</title>
+<link rel="stylesheet" href="/admin/dashboard/page.css">
+</head>
+<body>
+<main>
+<h1>This node has no dashboard</h1>
+<p>%s.</p>
+<p>The admin API below <code>/admin/api/v1/</code> and <code>aurora-ctl</code> do all that it does. To have it, install
+Node 18 or later and npm (<code>tools/install-deps build</code>), and build again.</p>
+</main>
+</body>
+</html>
 """
+PAGE_STYLE = "main { max-width: 36rem; margin: 15vh auto; padding: 0 1rem; font: 16px/1.6 system-ui, sans-serif }\n"
 
 
 class NoPackages(Exception):
@@ -144,7 +157,8 @@ def main():
                 why_not = "its packages could not be fetched where it was built"
                 print(f"dashboard: NOT BUILT, npm ci failed: {e}; the binary serves a page that says so", flush=True)
     if why_not:
-        data = pack({"index.html": (PAGE % html.escape(why_not[0].upper() + why_not[1:])).encode()})
+        page = PAGE % html.escape(why_not[0].upper() + why_not[1:])
+        data = pack({"index.html": page.encode(), "page.css": PAGE_STYLE.encode()})
     with open(args.out, "wb") as f:
         f.write(data)
 

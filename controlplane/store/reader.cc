@@ -29,7 +29,8 @@ constexpr std::string_view kChanges =
     "LEFT JOIN resolved v ON v.kind = r.kind AND v.id = r.id WHERE c.seq > ?1 ORDER BY c.seq LIMIT "
     "?2";
 constexpr std::string_view kEvents =
-    "SELECT seq, at_ms, severity, type, message FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+    "SELECT seq, at_ms, severity, type, message FROM event WHERE seq > "
+    "CASE WHEN ?1 < 0 THEN ?1 + (SELECT COALESCE(MAX(seq), 0) FROM event) ELSE ?1 END ORDER BY seq LIMIT ?2";
 constexpr std::string_view kAudit =
     "SELECT seq, at_ms, actor, action, kind, id, detail FROM audit_admin WHERE seq < ?1 "
     "ORDER BY seq DESC LIMIT ?2";

@@ -395,6 +395,32 @@ def test_the_keyboard_alone_reaches_a_node_and_comes_back(browser, balanced, tri
     assert browser.evaluate("document.activeElement.closest('[data-node=n1]') !== null")
 
 
+def test_a_refusal_an_error_and_nothing_at_all_are_said_in_words(browser, balanced, trio):
+    sign_in(browser, balanced.url, trio.nodes[0].token, "settings")
+    url = "**/api/v1/cluster/status"
+
+    def error(status, code, message):
+        return {"url": url, "status": status, "contentType": "application/json",
+                "body": json.dumps({"error": {"type": "x", "message": message, "param": None, "code": code}})}
+    for status, code, message, words in ((403, "permission_denied", "not for you", "You may not see this"),
+                                         (500, "internal", "a bug", "The node could not answer"),
+                                         (501, "not_implemented", "", "Not available on this version")):
+        browser.send(fulfil=error(status, code, message))
+        browser.goto(f"{balanced.url}/admin/dashboard/cluster")
+        browser.see(f"[role=alert]:has-text('{words}')")
+        look(browser, f"error-{status}")
+        browser.send(unfulfil=url)
+        browser.click("text=Try again")
+        browser.see(row("n1"))
+    browser.send(fulfil={"url": "**/api/v1/cluster/nodes", "status": 200, "contentType": "application/json", "body": '{"nodes":[]}'})
+    browser.goto(f"{balanced.url}/admin/dashboard/cluster")
+    browser.see("text=No nodes yet")
+    browser.send(unfulfil="**/api/v1/cluster/nodes")
+    browser.goto(f"{balanced.url}/admin/dashboard/none/such")
+    browser.see("text=There is no such page")
+    quiet(browser, "403", "500", "501")
+
+
 def test_a_node_on_its_own_says_so_and_has_no_controls_also_on_the_client_port(browser, shared):
     sign_in(browser, shared.url, shared.token)
     browser.see("text=Clustering is off on this node")

@@ -73,6 +73,27 @@ TEST_CASE("the audit log is pages of who changed what, newest first") {
   CHECK(rest.Call("GET", "audit/log?after_seq=2").status == 400);
 }
 
+TEST_CASE("the last events come in their order, and not together with a place to begin at") {
+  Rest rest;
+  for (const char* text : {"one", "two", "three"}) {
+    rest.backend().store().AppendEvent("info", "test", text);
+  }
+  const auto messages = [&](const std::string& query) {
+    const auto body = nlohmann::json::parse(rest.Call("GET", "events?" + query).body);
+    std::vector<std::string> out;
+    for (const auto& event : body["events"]) {
+      out.push_back(event["message"]);
+    }
+    return out;
+  };
+  const std::vector<std::string> all = messages("page_size=1000");
+  REQUIRE(all.size() >= 3);
+  CHECK(messages("last=2") == std::vector<std::string>(all.end() - 2, all.end()));
+  CHECK(messages("last=1000") == all);
+  CHECK(rest.Call("GET", "events?last=1001").status == 400);
+  CHECK(rest.Call("GET", "events?last=2&after_seq=1").status == 400);
+}
+
 TEST_CASE("PATCH changes the fields its body names and PUT all that a caller may set") {
   const Rest rest;
   REQUIRE(rest.Call("POST", "auth-keys", R"({"id":"k1","name":"ci","description":"old"})").status ==

@@ -1,5 +1,6 @@
 // A browser that Python drives: one JSON command a line on stdin, one JSON answer a line on stdout.
 //   {"call": [method, ...arguments]}  a method of the page;   {"open": {options}}  a new context and page in it
+//   {"fulfil": {url, status, body, contentType}}  answers these requests itself, until {"unfulfil": url}
 //   {"axe": true} what axe-core finds;   {"seen": true} errors and answers since the last time
 // Debian's Chromium under playwright-core; the path is the only argument.
 import { readFileSync } from "node:fs";
@@ -27,6 +28,8 @@ async function open(options) {
 
 async function run(command) {
   if (command.open) return open(command.open);
+  if (command.fulfil) return page.route(command.fulfil.url, (route) => route.fulfill(command.fulfil));
+  if (command.unfulfil) return page.unroute(command.unfulfil);
   if (command.cookies) return context.cookies();
   if (command.clearCookies) return context.clearCookies();
   if (command.seen) {

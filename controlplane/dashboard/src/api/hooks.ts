@@ -56,25 +56,5 @@ export const useKeysPage = (token: string) =>
     null,
   );
 
-const kEventPages = 10;
-
-// The last events of the node that answers. Its log is read from the beginning, page by page.
-export const useEvents = (enabled: boolean, refresh: Refresh) =>
-  useQuery<Answer<NodeEvent[]>, ApiError>({
-    queryKey: ["events"],
-    queryFn: async ({ signal }) => {
-      let after = 0;
-      let answer: Answer<{ events: NodeEvent[] }>;
-      let events: NodeEvent[] = [];
-      for (let page = 0; page < kEventPages; ++page) {
-        answer = await get<{ events: NodeEvent[] }>(`events?page_size=1000&after_seq=${after}`, signal);
-        const got = answer.data.events;
-        events = events.concat(got).slice(-1000);
-        if (got.length < 1000) return { ...answer, data: events };
-        after = got[got.length - 1]!.seq;
-      }
-      return { ...answer!, data: events };
-    },
-    refetchInterval: refresh.paused ? false : refresh.seconds * 1000,
-    enabled,
-  });
+// The last events of the node that answers, oldest first.
+export const useEvents = (refresh: Refresh) => usePolled<{ events: NodeEvent[] }>(["events"], "events?last=1000", refresh);

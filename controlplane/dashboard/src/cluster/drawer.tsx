@@ -34,9 +34,9 @@ function Address({ label, value }: { label: string; value: string }) {
 }
 
 function Events({ node, refresh }: { node: ClusterNode; refresh: Refresh }) {
-  const events = useEvents(true, refresh);
+  const events = useEvents(refresh);
   if (events.data === undefined) return events.error === null ? <Skeleton rows={3} label="Loading events" /> : <Trouble error={events.error} />;
-  const about = events.data.data.filter((event) => mentions(event.message, node.node_id)).slice(-kShown).reverse();
+  const about = events.data.data.events.filter((event) => mentions(event.message, node.node_id)).slice(-kShown).reverse();
   return (
     <>
       {about.length === 0 ? (
@@ -76,7 +76,7 @@ export function NodeDrawer({ node, refresh, canSwitch, whyNot, onSwitch, onDrain
     <Dialog drawer title={nameOf(node)} onClose={onClose}>
       <div className="names">
         <Badge tone={health.tone}>{health.text}</Badge>
-        {node.is_leader && <Chip>Leader</Chip>}
+        {node.is_leader && <Chip lead>Leader</Chip>}
         <span className="muted">{health.title}</span>
       </div>
       <dl className="facts">

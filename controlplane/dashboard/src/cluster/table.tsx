@@ -28,7 +28,11 @@ function Name({ node, open }: { node: ClusterNode; open: (id: string) => void })
         {nameOf(node)}
       </button>
       {nameOf(node) !== node.node_id && <span className="muted mono">{node.node_id}</span>}
-      {node.is_leader && <Chip title="It holds the lease">Leader</Chip>}
+      {node.is_leader && (
+        <Chip title="It holds the lease" lead>
+          Leader
+        </Chip>
+      )}
       {node.role === "witness" && <Chip title="It votes and serves nothing">Witness</Chip>}
       {node.role === "active" && !node.is_leader && <Chip>Active</Chip>}
       {node.role === "standby" && <Chip>Standby</Chip>}

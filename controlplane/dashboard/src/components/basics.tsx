@@ -27,9 +27,9 @@ export function Badge({ tone, children, title }: { tone: Tone; children: ReactNo
   );
 }
 
-export function Chip({ children, title }: { children: ReactNode; title?: string }) {
+export function Chip({ children, title, lead = false }: { children: ReactNode; title?: string; lead?: boolean }) {
   return (
-    <span className="chip" title={title}>
+    <span className={lead ? "chip lead" : "chip"} title={title}>
       {children}
     </span>
   );
