@@ -26,9 +26,6 @@
 
 namespace aurora::admin {
 
-// How many of the newest events one call may ask for: ListEvents with this, negative, as after_seq.
-inline constexpr int64_t kEventsLastMax = 1000;
-
 template <class Response>
 using Reply = absl::AnyInvocable<void(absl::StatusOr<Response>)>;
 

@@ -78,7 +78,7 @@ void LogPage(Call call, const std::string& bound, SetBound set_bound) {
 
 void Events(Call call) {
   int64_t last = 0;
-  absl::Status status = Number(call, "last", kEventsLastMax, &last);
+  absl::Status status = Number(call, "last", 1000, &last);
   if (status.ok() && last > 0 && call.query.contains("after_seq")) {
     status = InvalidArgument("last: not together with after_seq");
   }

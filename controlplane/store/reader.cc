@@ -28,6 +28,7 @@ constexpr std::string_view kChanges =
     " FROM change c JOIN row r ON r.kind = c.kind AND r.id = c.id "
     "LEFT JOIN resolved v ON v.kind = r.kind AND v.id = r.id WHERE c.seq > ?1 ORDER BY c.seq LIMIT "
     "?2";
+// After a negative number: the last so many.
 constexpr std::string_view kEvents =
     "SELECT seq, at_ms, severity, type, message FROM event WHERE seq > "
     "CASE WHEN ?1 < 0 THEN ?1 + (SELECT COALESCE(MAX(seq), 0) FROM event) ELSE ?1 END ORDER BY seq LIMIT ?2";

@@ -77,7 +77,6 @@ class Reader {
   absl::StatusOr<int64_t> CountLive(std::string_view kind);
   // Rows changed after `seq`, ascending by seq.
   absl::StatusOr<std::vector<Entry>> Changes(uint64_t after_seq, size_t limit);
-  // Ascending by seq; after a negative one: the last -after_seq.
   absl::StatusOr<std::vector<Event>> Events(int64_t after_seq, size_t limit);
   // Newest first, seq < `before_seq` (0 = from the newest).
   absl::StatusOr<std::vector<AuditEntry>> Audit(int64_t before_seq, size_t limit);
