@@ -103,7 +103,7 @@ void Handlers::Handle(const Caller&, const v1::GetEffectiveConfigRequest&,
 void Handlers::Handle(const Caller&, const v1::ListEventsRequest& r,
                       Reply<v1::ListEventsResponse> reply) {
   const auto page = PageOf(r.page_size(), "");
-  if (!page.ok() || r.after_seq() < -1000) {
+  if (!page.ok() || r.after_seq() < -kPageMax) {
     reply(page.ok() ? InvalidArgument("after_seq: is below -1000") : page.status());
     return;
   }
