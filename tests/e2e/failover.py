@@ -158,7 +158,10 @@ def strike(cluster, fault, active):
     """Does it; returns the nodes whose clients must not notice more than a pause."""
     others = [n for n in cluster.nodes if n is not active]
     if fault == "kill":
-        active.kill("dataplane"), active.kill("controlplane")
+        for name in ("controlplane", "dataplane"):  # at once: no control plane is left to see that its proxy died
+            active.children[name].kill()
+        for name in ("controlplane", "dataplane"):
+            active.children.pop(name).wait()
     elif fault == "controlplane":
         active.kill("controlplane")  # its proxy serves on to the end of the lease
     elif fault == "proxy":
