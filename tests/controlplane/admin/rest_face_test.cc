@@ -37,6 +37,24 @@ TEST_CASE("the cluster status of a node without a cluster has exactly one field"
   CHECK(answer.head.find("application/json") != std::string::npos);
 }
 
+TEST_CASE("what is asked of a cluster on a node without one is refused with what to do, and a bad request by its field") {
+  const Rest rest;
+  CHECK(rest.Call("GET", "failover/status").body == R"({"enabled":false})");
+  for (const char* path : {"failover/transfer", "voters/add", "voters/remove", "voters/unsafe-recover",
+                           "cluster/nodes/n1/drain", "cluster/nodes/n1/undrain"}) {
+    const HttpAnswer answer = rest.Call("POST", path);
+    INFO(path);
+    CHECK(answer.status == 409);
+    CHECK(answer.body.find("cluster.enabled = true") != std::string::npos);
+  }
+  const HttpAnswer late = rest.Call("POST", "failover/transfer", R"({"timeout_ms":70000})");
+  CHECK(late.status == 400);
+  CHECK(late.body.find("timeout_ms: 70000 is not allowed, want 0 to 60000") != std::string::npos);
+  CHECK(rest.Call("POST", "failover/transfer", R"({"node":"n1"})").status == 400);
+  CHECK(rest.Call("POST", "failover/transfer", "{").status == 400);
+  CHECK(rest.Call("GET", "failover/transfer").status == 405);
+}
+
 TEST_CASE(
     "a created key is answered with 201, its secret once and the propagation beside its fields") {
   const Rest rest;
