@@ -37,7 +37,7 @@ TEST_CASE("the cluster status of a node without a cluster has exactly one field"
   CHECK(answer.head.find("application/json") != std::string::npos);
 }
 
-TEST_CASE("what is asked of a cluster on a node without one is refused with what to do, and a bad request by its field") {
+TEST_CASE("what is asked of a cluster where there is none is refused with what to do, a bad request by its field") {
   const Rest rest;
   CHECK(rest.Call("GET", "failover/status").body == R"({"enabled":false})");
   for (const char* path : {"failover/transfer", "voters/add", "voters/remove", "voters/unsafe-recover",
