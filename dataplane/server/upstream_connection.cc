@@ -1,6 +1,7 @@
 #include "dataplane/server/upstream_connection.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include <netinet/in.h>
@@ -149,6 +150,12 @@ void UpstreamConnection::Stand() {
   dialling_.reset();
   loop_.timers.Disarm(*this);
   user_->OnUpstreamReady();
+}
+
+bool UpstreamConnection::ended() const {
+  char byte = 0;
+  const ssize_t n = recv(wire_.fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 
 void UpstreamConnection::Lease(UpstreamUser& user) {

@@ -53,6 +53,8 @@ class UpstreamConnection final : private WireObserver, private TimerEntry, priva
     expect_no_body_ = true;
     decoder_.ExpectNoBody();
   }
+  // Idle, and its end has arrived already although the loop has not come to read it.
+  bool ended() const;
   bool blocked() const { return wire_.blocked(); }
   void Pause() { wire_.Pause(); }
   void Resume() { wire_.Resume(); }

@@ -69,6 +69,10 @@ UpstreamConnection* UpstreamPool::Take(const model::Provider& provider, bool fre
   *reused = false;
   const uint32_t index = TargetOf(provider);
   Target& target = *targets_[index];
+  // What is sent to a node that died may not be sent again, so no request is risked on a connection whose end is here.
+  while (provider.slot == kPeerSlot && !target.idle.empty() && target.idle.back()->ended()) {
+    Close(*target.idle.back());
+  }
   if (!fresh && !target.idle.empty()) {
     UpstreamConnection* connection = target.idle.back();
     target.idle.pop_back();

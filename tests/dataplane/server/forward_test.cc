@@ -1,6 +1,8 @@
 // A passive node and the active one, both real: what is forwarded, and what becomes of it when things break.
 #include <string>
 
+#include <sys/socket.h>
+
 #include "tests/dataplane/server/failover_node.h"
 #include "tests/support/test.h"
 
@@ -220,8 +222,8 @@ TEST_CASE("a leader that is not there costs nobody an answer as long as another 
   Node next("c", provider.port());
   uint16_t dead = 0;
   {
-    const Node was("a", provider.port());
-    dead = const_cast<Node&>(was).gateway().peer_port();
+    Node was("a", provider.port());
+    dead = was.gateway().peer_port();
   }
   passive.Follow("a", dead, 2);
   Socket client = Socket::Connect(passive.port());
@@ -259,6 +261,38 @@ TEST_CASE("what may have reached a leader that dies is not sent again: 502, and 
   CHECK(stream.body.find("[DONE]") == std::string::npos);
   CHECK(requests == 2);
   CHECK(Eventually([&] { return passive.metrics().endings(Ending::kLost) == 2; }));
+}
+
+TEST_CASE("no request is risked on a connection whose end has arrived and was not read yet") {
+  std::atomic<int> answered{0};
+  std::atomic<bool> close_now{false};
+  std::atomic<int> closed{0};
+  Provider leader([&](Socket& socket, int) {
+    while (socket.ReadRequest().status != 0) {
+      ++answered;
+      socket.Send(Response(kAnswer));
+      while (!close_now) {
+        std::this_thread::yield();
+      }
+      shutdown(socket.fd(), SHUT_RDWR);
+      ++closed;
+      return;
+    }
+  });
+  Node passive("b", leader.port());
+  passive.Follow("a", leader.port(), 2);
+  Socket client = Socket::Connect(passive.port());
+  REQUIRE(client.Send(ChatRequest()));
+  REQUIRE(client.ReadResponse().status == 200);
+  // The loop stands still while the peer closes and the next request comes: both are there when it looks again.
+  passive.gateway().OnLoop([&] {
+    AURORA_CHECK(client.Send(ChatRequest()));
+    close_now = true;
+    AURORA_CHECK(Eventually([&] { return closed.load() == 1; }));
+    return true;
+  });
+  CHECK(client.ReadResponse().status == 200);
+  CHECK(answered == 2);
 }
 
 }  // namespace aurora::server::testing
