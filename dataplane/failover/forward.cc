@@ -217,6 +217,10 @@ void Forward::Later(Duration pause, Outbox& out) {
 
 void Forward::Hold(Instant retry_at, Outbox& out) {
   state_ = State::kHeld;
+  if (!authenticated_) {
+    Refuse("No node is active, and this one has just started.", HoldEnd::kRefused, out);
+    return;
+  }
   if (!held_) {
     if (!deps_.budget.Enter()) {
       Refuse("Too many requests wait for an active node.", HoldEnd::kOverLimit, out);
@@ -243,8 +247,11 @@ void Forward::LeaveHold(HoldEnd how) {
   deps_.observer.HoldEnded(how, deps_.context.now - held_since_);
 }
 
-// False: it was refused.
+// False: it was refused. A key that was never judged here is judged where it is served.
 bool Forward::KeyWorks(Outbox& out) {
+  if (!authenticated_) {
+    return true;
+  }
   const model::KeySecret* secret =
       deps_.context.snapshot == nullptr ? nullptr : deps_.context.snapshot->FindKey(sha256_);
   const policy::AuthError error = secret == nullptr || secret->key == nullptr

@@ -5,7 +5,8 @@
 // read; at most kReplayMax is kept to send it again. Errors: in the caller's dialect: 503 no_active_node with
 // x-aurora-not-executed when it surely was not executed, 502 active_node_lost when nobody can know.
 // Invariants: it is sent again only if no byte reached the active node or that answered x-aurora-not-executed: 1; the
-// key is judged anew before every try; nothing is metered here, the node that serves does that.
+// key is judged anew before every try, and who could not be judged here does not wait here; nothing is metered here,
+// the node that serves does that.
 #pragma once
 
 #include <memory>

@@ -47,11 +47,13 @@ struct Observer final : ForwardObserver {
   int failures = 0;
 };
 
+constexpr std::string_view kPost =
+    "POST /v1/chat/completions HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer k\r\n"
+    "Connection: keep-alive, X-Hop\r\nX-Hop: 1\r\nContent-Length: 4\r\n\r\n";
+
 // One Forward without sockets. Everything a step was given is gone once the outbox is drained.
 struct Fixture {
-  explicit Fixture(std::string_view head_text =
-                       "POST /v1/chat/completions HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer k\r\n"
-                       "Connection: keep-alive, X-Hop\r\nX-Hop: 1\r\nContent-Length: 4\r\n\r\n") {
+  explicit Fixture(std::string_view head_text = kPost, bool authenticated = true) {
     context.arena = &arena;
     context.buffers = &pool;
     context.tools = &tools;
@@ -65,8 +67,10 @@ struct Fixture {
     SavedHead saved;
     saved.Save(Parse(head_text, scratch));
     Caller caller;
-    caller.sha256 = crypto::Sha256Of("k");
-    caller.authenticated = true;
+    caller.authenticated = authenticated;
+    if (authenticated) {
+      caller.sha256 = crypto::Sha256Of("k");
+    }
     forward = std::make_unique<Forward>(Forward::Deps{context, serving, rules, budget, observer}, std::move(saved),
                                         caller, "id-1");
   }
@@ -336,6 +340,21 @@ TEST_CASE("a node that knows no keys yet refuses nothing by itself, one with a p
   context.admission = exchange::Admission::kUnsynced;
   const http::Head nowhere = Parse("GET /nowhere HTTP/1.1\r\nHost: g\r\n\r\n", scratch);
   CHECK_FALSE(Judge(nowhere, context).has_value());
+}
+
+TEST_CASE("a key that this node could not judge is refused by nobody here, and does not wait") {
+  Fixture f(kPost, false);
+  f.Begin(Arrival::kForward);
+  f.Body("{  }");
+  CHECK(f.Log() == "dial;");
+  f.Do([&] { f.forward->PolicyChanged(f.out); });
+  CHECK(f.client.empty());
+  f.Lead(false, true);
+  CHECK(f.Log() == "close;dial;");
+  f.Fails();
+  CHECK(f.client.starts_with("HTTP/1.1 503 "));
+  CHECK(f.client.find("x-aurora-not-executed: 1\r\n") != std::string::npos);
+  CHECK(f.budget.room == 1000);
 }
 
 TEST_CASE("the key is judged again before every try") {
