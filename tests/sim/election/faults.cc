@@ -79,6 +79,7 @@ void World::Shape() {
   configs_[config.id] = config;
   for (auto& m : machines_) {
     m->disk.config = config;
+    held_[config.id].insert(m->uid);
     At(Between(0, plain_ ? 0 : 3 * kSecond), [this, &machine = *m] {
       StartData(machine);
       StartControl(machine);

@@ -87,6 +87,34 @@ void World::CheckDisk(Machine& m, const Durable& before) {
   Need(m.disk.term >= before.term && m.disk.config.id >= before.config.id, "I2", m.uid + " writes an older state");
   const auto [it, fresh] = configs_.try_emplace(m.disk.config.id, m.disk.config);
   Need(it->second == m.disk.config, "I7", "two configs have one number");
+  held_[m.disk.config.id].insert(m.uid);
+  CheckInForce();
+}
+
+// Configs that quorums of their own voters hold at one time: any quorum of the one meets any quorum of the other. That is
+// what the rules about changes are for; a leader that was replaced and does not know it may still make one.
+void World::CheckInForce() {
+  std::vector<const Config*> in_force;
+  for (const auto& machine : machines_) {
+    const Config& config = machine->disk.config;
+    size_t holders = 0;
+    for (const Uid& uid : config.Voters()) {
+      const Machine* voter = ByUid(uid);
+      holders += voter != nullptr && voter->disk.config.id == config.id ? 1U : 0U;
+    }
+    if (!config.slots.empty() && holders >= config.Quorum()) {
+      in_force.push_back(&config);
+    }
+  }
+  for (const Config* a : in_force) {
+    for (const Config* b : in_force) {
+      const auto both = a->Voters();
+      const auto shared = static_cast<size_t>(
+          std::count_if(both.begin(), both.end(), [&](const Uid& uid) { return b->Votes(uid); }));
+      Need(a->Quorum() + b->Quorum() > a->VoterCount() + b->VoterCount() - shared, "I7",
+           "two configs are in force whose quorums need not meet");
+    }
+  }
 }
 
 void World::CheckStep(Machine& m, const Config& before) {
@@ -106,7 +134,8 @@ void World::CheckStep(Machine& m, const Config& before) {
   Need(m.core->config().id > before.id, "I2", m.uid + " takes an older config");
 }
 
-// I7: one member at a time; from a config of its own term, that a quorum holds, and after the largest promise.
+// I7: one member at a time; from a config of its own term, that a quorum has held (its acknowledgements may be old: it
+// cannot know of a newer leader), and after the largest promise.
 void World::CheckChange(Machine& m, const Config& before) {
   const Config& after = m.core->config();
   const size_t difference = election::VoterDifference(before, after);
@@ -118,10 +147,9 @@ void World::CheckChange(Machine& m, const Config& before) {
   Need(before.id.term == m.core->term(), "I7", m.uid + " changes a config of another term");
   size_t holders = 0;
   for (const Uid& uid : before.Voters()) {
-    const Machine* voter = ByUid(uid);
-    holders += voter != nullptr && voter->disk.config.id == before.id ? 1U : 0U;
+    holders += held_[before.id].contains(uid) ? 1U : 0U;
   }
-  Need(holders >= before.Quorum(), "I7", m.uid + " changes a config that no quorum holds");
+  Need(holders >= before.Quorum(), "I7", m.uid + " changes a config that no quorum has held");
   const auto taken = taken_.find({m.uid, before.id});
   Need(mutant_ == Mutant::kNoConfigQuorum ||
            (taken != taken_.end() && m.Local(t_) - taken->second >= election::kLargestPromise),

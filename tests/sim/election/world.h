@@ -130,6 +130,7 @@ class World {
   void CheckMessage(Machine& m, const election::Envelope& envelope);
   void CheckDisk(Machine& m, const Durable& before);
   void CheckStep(Machine& m, const election::Config& before);
+  void CheckInForce();
   void CheckChange(Machine& m, const election::Config& before);
   void CheckReboot(const Machine& m, int64_t from, int64_t to);
   bool MajorityExists() const;
@@ -164,6 +165,7 @@ class World {
   std::set<Term> released_;
   std::set<Term> closed_;
   std::map<std::pair<Uid, election::ConfigId>, Instant> taken_;  // by a leader, on its clock
+  std::map<election::ConfigId, std::set<Uid>> held_;  // on whose disk it has been
   Tally tally_;
   std::string failure_;
 };
