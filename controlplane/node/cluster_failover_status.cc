@@ -142,7 +142,7 @@ void ClusterImpl::FailoverStatus(ClusterReply<v1::GetFailoverStatusResponse> rep
     out.set_profile(settings_.election_profile == config::ElectionProfile::kLan ? "lan" : "aggressive");
     out.set_state(view.begun ? std::string(election::Name(view.role)) : "not-founded");
     out.set_active(view.active);
-    out.set_leader_id(NodeIdOf(view.leader));
+    out.set_leader_id(Leads() ? NodeIdOf(view.leader) : "");
     out.set_term(static_cast<int64_t>(view.term));
     out.set_lease_remaining_ms(view.lease_remaining.millis());
     out.set_barrier_remaining_ms(view.barrier_remaining.millis());
