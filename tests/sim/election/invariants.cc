@@ -91,8 +91,8 @@ void World::CheckDisk(Machine& m, const Durable& before) {
   CheckInForce();
 }
 
-// Configs that quorums of their own voters hold at one time: any quorum of the one meets any quorum of the other. That is
-// what the rules about changes are for; a leader that was replaced and does not know it may still make one.
+// Configs that quorums of their own voters hold at one time: any quorum of the one meets any quorum of the other. That
+// is what the rules about changes are for; a leader that was replaced and does not know it may still make one.
 void World::CheckInForce() {
   std::vector<const Config*> in_force;
   for (const auto& machine : machines_) {
