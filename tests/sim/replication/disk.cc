@@ -90,10 +90,7 @@ bool World::FaultOfDisk(int a) {
   if (!n.guard.refusal().ok() && rng_.OneIn(6)) {
     tally_.found += absl::IsDataLoss(n.guard.refusal()) ? 1U : 0U;
     if (n.damaged && rng_.OneIn(2)) {
-      CutAll(a);
-      n.core.reset();
-      Wipe(a);
-      StartNode(a);
+      StartWiped(a);
     } else {
       RestartControl(a, true);
     }
@@ -149,10 +146,7 @@ void World::Mend(int a) {
   n.guard.Note(*n.writer, status);
   n.Refresh(true);
   if (!n.guard.refusal().ok()) {  // found at last
-    CutAll(a);
-    n.core.reset();
-    Wipe(a);
-    StartNode(a);
+    StartWiped(a);
   }
 }
 
