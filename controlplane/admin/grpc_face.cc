@@ -37,7 +37,7 @@
                           X(ListEvents) X(ListAudit) X(ListEntities) X(GetEntity) X(PutEntity)  \
                           X(DeactivateEntity) X(DeleteEntity) X(ListGuardrailTypes) \
                               X(GetSyncStatus) X(ListSyncConflicts) X(CreateBackup) X(ListBackups) \
-                              X(VerifyBackup) X(RestoreBackup) X(VerifySync)               \
+                              X(VerifyBackup) X(RestoreBackup) X(DeleteBackup) X(VerifySync) \
                               X(GetFailoverStatus) X(TransferLeadership) X(DrainNode) X(UndrainNode)        \
                               X(AddVoters) X(RemoveVoters) X(UnsafeRecover)
 

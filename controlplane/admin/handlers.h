@@ -142,6 +142,7 @@ class Handlers {
   void Handle(const Caller& c, const v1::ListBackupsRequest& r, Reply<v1::ListBackupsResponse> reply);
   void Handle(const Caller& c, const v1::VerifyBackupRequest& r, Reply<v1::VerifyBackupResponse> reply);
   void Handle(const Caller& c, const v1::RestoreBackupRequest& r, Reply<v1::RestoreBackupResponse> reply);
+  void Handle(const Caller& c, const v1::DeleteBackupRequest& r, Reply<v1::DeleteBackupResponse> reply);
 
  private:
   // Asks traffic.db on the worker's thread. `ask`: absl::StatusOr<Response>().

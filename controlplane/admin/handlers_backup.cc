@@ -1,5 +1,5 @@
-// Backups: made, verified and restored on the backups' thread, listed on the worker's. What came of each is an event;
-// who asked is in the audit table.
+// Backups: made, verified, restored and deleted on the backups' thread, listed on the worker's. What came of each is an
+// event; who asked is in the audit table.
 #include <string>
 #include <utility>
 
@@ -130,6 +130,24 @@ void Handlers::Handle(const Caller&, const v1::VerifyBackupRequest& r, Reply<v1:
         Fill(name, *info, response.mutable_backup());
         (*shared)(std::move(response));
       });
+}
+
+void Handlers::Handle(const Caller& c, const v1::DeleteBackupRequest& r, Reply<v1::DeleteBackupResponse> reply) {
+  if (absl::Status wrong = kinds::CheckSegment("name", r.name()); !wrong.ok()) {
+    reply(std::move(wrong));
+    return;
+  }
+  auto shared = std::make_shared<Reply<v1::DeleteBackupResponse>>(std::move(reply));
+  deps_.backups->Delete(store::BackupPath(deps_.backup_dir, r.name()),
+                        [shared, c, name = r.name(), store = deps_.store](const absl::Status& gone) {
+                          if (!gone.ok()) {
+                            (*shared)(Failed(*store, "backup_delete_failed", "deleting", name, gone));
+                            return;
+                          }
+                          store->AppendAudit(Audit(c, "delete", name, ""));
+                          Tell(*store, false, "backup_deleted", "backup " + name + " was deleted by " + c.actor);
+                          (*shared)(v1::DeleteBackupResponse());
+                        });
 }
 
 void Handlers::Handle(const Caller& c, const v1::RestoreBackupRequest& r, Reply<v1::RestoreBackupResponse> reply) {

@@ -71,9 +71,17 @@ void Restore(Call call) {
       call, request, [](const auto& r) { return JsonResponse(200, protojson::ToJson(r)); });
 }
 
+void Delete(Call call) {
+  v1::DeleteBackupRequest request;
+  request.set_name(call.id);
+  Run<v1::DeleteBackupRequest, v1::DeleteBackupResponse>(
+      call, request, [](const auto& r) { return JsonResponse(200, protojson::ToJson(r)); });
+}
+
 constexpr std::array kBackupRoutes = {
     Route{Method::kGet, "backups", "", List},
     Route{Method::kPost, "backups", "", Create},
+    Route{Method::kDelete, "backups/:name", "", Delete},
     Route{Method::kPost, "backups/:name/verify", "", Verify},
     Route{Method::kPost, "backups/:name/restore", "", Restore},
 };

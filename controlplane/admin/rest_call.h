@@ -40,6 +40,7 @@ struct Route {
 std::span<const Route> Routes();
 std::span<const Route> BackupRoutes();
 std::span<const Route> LogRoutes();
+std::span<const Route> SyncRoutes();
 
 // Whether `path` (still encoded, below the prefix) fits `pattern`; `captured` stays encoded.
 bool Matches(std::string_view pattern, std::string_view path, std::string_view* captured);

@@ -158,8 +158,8 @@ void RestFace::State::AnswerDelayed() {
 
 const rest::Route* RestFace::State::FindRoute(http::Method method, std::string_view path,
                                               std::string_view* captured, std::string* allowed) const {
-  for (const std::span<const rest::Route> table :
-       {rest::Routes(), rest::LogRoutes(), rest::BackupRoutes(), entity_routes.routes()}) {
+  for (const std::span<const rest::Route> table : {rest::Routes(), rest::LogRoutes(), rest::BackupRoutes(),
+                                                  rest::SyncRoutes(), entity_routes.routes()}) {
     for (const rest::Route& route : table) {
       if (!rest::Matches(route.pattern, path, captured)) {
         continue;

@@ -212,6 +212,17 @@ absl::StatusOr<BackupInfo> CreateBackup(const std::string& aurora_path, const st
   return info;
 }
 
+absl::Status RemoveBackup(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(std::filesystem::symlink_status(path, error))) {
+    return NotFound("no file " + path);
+  }
+  if (::unlink(path.c_str()) != 0) {
+    return Errno(path);
+  }
+  return SyncPath(std::filesystem::path(path).parent_path().string(), O_RDONLY | O_DIRECTORY);
+}
+
 absl::StatusOr<std::vector<WireRow>> BackupRows(const std::string& path, const RowRef& after, size_t limit) {
   AURORA_ASSIGN_OR_RETURN(sqlite::Database db, OpenBackup(path));
   AURORA_ASSIGN_OR_RETURN(sqlite::Statement s, db.Prepare("SELECT kind, id, row FROM row WHERE (kind, id) > (?1, ?2) "

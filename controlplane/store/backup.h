@@ -38,5 +38,7 @@ absl::StatusOr<BackupInfo> PeekBackup(const std::string& path);
 absl::StatusOr<BackupInfo> VerifyBackup(const std::string& path);
 // Rows by kind and id after `after`, at most `limit`; fewer: the last ones.
 absl::StatusOr<std::vector<WireRow>> BackupRows(const std::string& path, const RowRef& after, size_t limit);
+// The file is gone, also after a power cut. NotFound: there is none of that name, or it is no file.
+absl::Status RemoveBackup(const std::string& path);
 
 }  // namespace aurora::store

@@ -1,6 +1,6 @@
 // BackupDir: the one folder that backups live in: a file NAME.backup each, and whether one more fits.
 // Source: ours. Thread: any. Units: bytes, Unix milliseconds. Bounds: kBackupsMax files are kept, one more is refused:
-// nothing deletes a backup but whoever made it needless; kBackupReserveBytes of disk stay free for the policy itself.
+// only who asks for it deletes one; kBackupReserveBytes of disk stay free for the policy itself.
 // Errors: ResourceExhausted = too many, or no room, with the numbers; else the system's. Names are the caller's to
 // check: they hold no '/'. Always: what a crash left half made (*.backup.tmp) is no backup and goes with the next one.
 #pragma once

@@ -89,6 +89,10 @@ void BackupThread::Verify(std::string path, InfoCallback done) {
   Push({[path = std::move(path), done] { done(VerifyBackup(path)); }, [done](const absl::Status& why) { done(why); }});
 }
 
+void BackupThread::Delete(std::string path, DoneCallback done) {
+  Push({[path = std::move(path), done] { done(RemoveBackup(path)); }, done});
+}
+
 void BackupThread::Restore(RestoreRequest request, RestoreCallback done) {
   Push({[this, request = std::move(request), done] { done(RestoreOne(request)); },
         [done](const absl::Status& why) { done(why); }});

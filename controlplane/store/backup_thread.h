@@ -1,4 +1,4 @@
-// BackupThread: backups made, verified and restored beside the Store, one at a time, on a thread of its own.
+// BackupThread: backups made, verified, restored and deleted beside the Store, one at a time, on a thread of its own.
 // Source: ours. Thread: methods from any thread; callbacks run on the backup's thread, exactly once. Bounds:
 // kBackupQueueMax wait; one more is answered ResourceExhausted on the caller's thread; what a folder takes:
 // backup_dir.h. Errors: backup.h's; Cancelled when it ends. Restore: the backup's rows are merged into the running
@@ -48,6 +48,7 @@ struct BackupStats {
 class BackupThread {
  public:
   using InfoCallback = std::function<void(absl::StatusOr<BackupInfo>)>;
+  using DoneCallback = std::function<void(absl::Status)>;
   using RestoreCallback = std::function<void(absl::StatusOr<RestoreResult>)>;
 
   // `newest_ms`: of a backup that an earlier start made (NewestBackupMs).
@@ -58,6 +59,7 @@ class BackupThread {
 
   void Create(std::string to, InfoCallback done);
   void Verify(std::string path, InfoCallback done);
+  void Delete(std::string path, DoneCallback done);
   void Restore(RestoreRequest request, RestoreCallback done);
   // What runs ends at its next step, what waits or comes later is refused: Cancelled. Does not wait for it.
   void Stop();

@@ -246,6 +246,8 @@ class Builder {
         ->add_option("NAME", f_.id, "default: the time and the node id");
     Leaf(backup, "list", "all of them, the last by name first", [](Session& s) { return BackupList(s); });
     WithName(Slow(backup, "verify", "read all of one", [this](Session& s) { return BackupVerify(s, f_.id); }));
+    WithName(Slow(backup, "delete", "remove the file of one, for good",
+                  [this](Session& s) { return BackupDelete(s, f_.id); }));
     WithName(Slow(backup, "restore", "merge one: what is newer stays, and so does every revocation",
                   [this](Session& s) { return BackupRestore(s, f_.id, f_.new_cluster); }))
         ->add_flag("--new-cluster", f_.new_cluster, "take one of another cluster, whose members are gone");

@@ -79,6 +79,7 @@ int KeyringRemove(Session& session, const std::string& fingerprint);
 int BackupCreate(Session& session, const std::string& name);  // "": the node makes one up
 int BackupList(Session& session);
 int BackupVerify(Session& session, const std::string& name);
+int BackupDelete(Session& session, const std::string& name);
 int BackupRestore(Session& session, const std::string& name, bool new_cluster);
 
 // --- the rest ---

@@ -54,6 +54,17 @@ int BackupVerify(Session& session, const std::string& name) {
   return kOk;
 }
 
+int BackupDelete(Session& session, const std::string& name) {
+  v1::DeleteBackupRequest request;
+  request.set_name(name);
+  v1::DeleteBackupResponse response;
+  if (const grpc::Status status = session.Call(&Stub::DeleteBackup, request, &response); !status.ok()) {
+    return session.Fail(status);
+  }
+  PrintEntity(session.out, session.format, Json{{"name", name}, {"deleted", true}});
+  return kOk;
+}
+
 int BackupRestore(Session& session, const std::string& name, bool new_cluster) {
   v1::RestoreBackupRequest request;
   request.set_name(name);

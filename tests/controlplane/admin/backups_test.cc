@@ -65,6 +65,46 @@ TEST_CASE("a backup is made under the name asked for or one of its own, listed, 
   CHECK(actions == std::vector<std::string>{"restore before", "create 20231114T221320.000Z-local", "create before"});
 }
 
+TEST_CASE("a deleted backup is gone from the disk and the list, the others stay, and it is told who did it") {
+  Rest rest;
+  for (const char* name : {"one", "two"}) {
+    REQUIRE(rest.Call("POST", "backups", std::string(R"({"name":")") + name + R"("})").status == 201);
+  }
+  const HttpAnswer deleted = rest.Call("DELETE", "backups/one");
+  CHECK(deleted.status == 200);
+  CHECK(deleted.body == "{}");
+  CHECK_FALSE(std::filesystem::exists(rest.backend().dir().Path("backups/one.backup")));
+  const Json list = Body(rest.Call("GET", "backups"), 200)["backups"];
+  REQUIRE(list.size() == 1);
+  CHECK(list[0]["name"] == "two");
+  CHECK(rest.Call("DELETE", "backups/one").status == 404);
+  CHECK(Body(rest.Call("POST", "backups/two/verify"), 200)["name"] == "two");
+  CHECK(Events(rest) == std::vector<std::string>{"backup_created", "backup_created", "backup_deleted"});
+  const Json newest = Body(rest.Call("GET", "audit/log"), 200)["entries"][0];
+  CHECK(newest["action"] == "delete");
+  CHECK(newest["kind"] == "Backup");
+  CHECK(newest["id"] == "one");
+}
+
+TEST_CASE("nothing but a backup can be deleted through its name") {
+  Rest rest;
+  const std::string aurora = rest.backend().dir().Path("aurora.db");
+  std::filesystem::create_directory(rest.backend().dir().Path("backups"));
+  std::ofstream(rest.backend().dir().Path("backups/plain")) << "no backup";
+  std::filesystem::create_directory(rest.backend().dir().Path("backups/folder.backup"));
+  for (const char* name :
+       {"..%2Faurora.db", "..%2Fbackups%2Fx", "a%2Fb", ".hidden", "%2E%2E", "-dash", "a%20b", "a%00"}) {
+    INFO(name);
+    CHECK(rest.Call("DELETE", std::string("backups/") + name).status == 400);
+  }
+  CHECK(rest.Call("DELETE", "backups/").status == 404);
+  CHECK(rest.Call("DELETE", "backups/plain").status == 404);  // plain.backup is not there
+  CHECK(rest.Call("DELETE", "backups/folder").status == 404);
+  CHECK(std::filesystem::exists(rest.backend().dir().Path("backups/plain")));
+  CHECK(std::filesystem::exists(rest.backend().dir().Path("backups/folder.backup")));
+  CHECK(std::filesystem::exists(aurora));
+}
+
 TEST_CASE("a name that is no file's, one that is taken and one that is not there are refused by name") {
   const Rest rest;
   for (const char* name : {"../up", "a/b", ".hidden", "a b", "-dash", "a\\u0000"}) {

@@ -312,6 +312,29 @@ std::string HttpsBody(uint16_t port, const std::string& ca_file, const std::stri
   return end == std::string::npos ? "" : plain.substr(end + 4);
 }
 
+TEST_CASE("replication is told, compared and put right over REST, and a body nobody knows is refused") {
+  const Rest rest;
+  REQUIRE(rest.Call("PUT", "aliases/a", R"({"targets":[{"model":"openai/a","weight":1}]})").status == 201);
+  CHECK(rest.Call("GET", "sync/status").body == R"({"enabled":false})");
+  CHECK(rest.Call("GET", "sync/conflicts").body == R"({"conflicts":[],"next_page_token":""})");
+  const std::string good =
+      R"({"good":true,"complete":true,"nodes":[{"node_id":"local","self":true,)"
+      R"("check":{"rows":1,"wrong":0,"repaired":0,"unreadable":0,"findings":[]},)"
+      R"("compared":true,"different":0,"differences":[],"trouble":""}]})";
+  for (const char* body : {"", "{}", R"({"repair":true,"timeout_ms":5000})"}) {
+    const HttpAnswer answer = rest.Call("POST", "sync/verify", body);
+    CHECK(answer.status == 200);
+    CHECK(answer.body == good);
+  }
+  for (const char* body : {R"({"repaired":true})", R"({"timeout_ms":-1})", R"({"timeout_ms":600001})", "[]"}) {
+    INFO(body);
+    CHECK(rest.Call("POST", "sync/verify", body).status == 400);
+  }
+  CHECK(rest.Call("GET", "sync/conflicts?page_size=0x").status == 400);
+  CHECK(rest.Call("GET", "sync/status?verbose=1").status == 400);
+  CHECK(rest.Call("GET", "sync/verify").status == 405);
+}
+
 TEST_CASE("with admin.tls REST speaks TLS alone, and renewed certificates serve the next connection") {
   aurora::testing::Certs first;
   aurora::testing::Certs second;

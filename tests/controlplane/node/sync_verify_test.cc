@@ -258,6 +258,41 @@ TEST_CASE("who cannot be reached or does not answer is named, and what was compa
   CHECK(all.nodes(3).trouble().find("did not answer in time") != std::string::npos);
 }
 
+TEST_CASE("an answer to nothing that was asked, out of bounds or late harms nobody but who sent it") {
+  const auto world = TwoEqual(50);
+  Node& n1 = *world->nodes["n1"];
+  world->Add("n3").silent = true;
+  const auto from_n3 = [&](const std::function<void(v1::CheckAnswer*)>& fill) {
+    auto frame = std::make_shared<v1::ReplicateFrame>();
+    fill(frame->mutable_check_answer());
+    world->loop.Later([&n1, frame] { CHECK(n1.verify->OnFrame("n3", *frame)); });
+  };
+  const auto sum = [](v1::CheckAnswer* answer, const std::string& kind, uint32_t bucket, const std::string& hash) {
+    v1::ContentSum* out = answer->add_sums();
+    out->set_kind(kind);
+    out->set_bucket(bucket);
+    out->set_hash(hash);
+  };
+  from_n3([](v1::CheckAnswer* answer) { answer->set_id(99), answer->set_error("not asked"); });
+  from_n3([&](v1::CheckAnswer* answer) { answer->set_id(2), sum(answer, "Alias", 1U << 20, "short"); });
+  const v1::VerifySyncResponse all = world->Verify(n1, false);
+  CHECK(all.good());
+  CHECK_FALSE(all.complete());
+  CHECK(all.nodes(1).compared());
+  CHECK(all.nodes(2).trouble().find("out of bounds") != std::string::npos);
+
+  from_n3([](v1::CheckAnswer* answer) { answer->set_id(2), answer->mutable_report(); });  // late: that run is over
+  const v1::VerifySyncResponse again = world->Verify(n1, false, Duration::Millis(800));
+  CHECK(again.nodes(1).compared());
+  CHECK(again.nodes(2).trouble().find("did not answer in time") != std::string::npos);
+
+  // Within bounds, and nonsense: a hash that is none, of a kind nobody has. The rest is what it says it has.
+  from_n3([&](v1::CheckAnswer* answer) { answer->set_id(6), sum(answer, "Nonsense", 7, "short"); });
+  const v1::VerifySyncResponse odd = world->Verify(n1, false, Duration::Millis(800));
+  CHECK(odd.nodes(1).compared());
+  CHECK(odd.nodes(2).trouble().find("not time enough") != std::string::npos);
+}
+
 TEST_CASE("one verification at a time, and a node that stops answers the one under way") {
   const auto world = TwoEqual(5);
   Node& n1 = *world->nodes["n1"];

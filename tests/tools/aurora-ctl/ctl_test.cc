@@ -107,6 +107,9 @@ class Admin : public v1::AdminService::Service {
     return q->name() == "bad" ? Status(grpc::StatusCode::DATA_LOSS, "its rows do not fit")
                               : Status(grpc::StatusCode::NOT_FOUND, "no backup");
   }
+  Status DeleteBackup(ServerContext*, const v1::DeleteBackupRequest* q, v1::DeleteBackupResponse*) override {
+    return q->name() == "mine" ? Status::OK : Status(grpc::StatusCode::NOT_FOUND, "no backup");
+  }
   Status RestoreBackup(ServerContext*, const v1::RestoreBackupRequest* q, v1::RestoreBackupResponse* r) override {
     if (!q->new_cluster()) {
       return {grpc::StatusCode::FAILED_PRECONDITION, "of another cluster; --new-cluster takes its rows all the same"};
@@ -278,6 +281,10 @@ TEST_CASE("backup verbs send the name, print what came of it and tell a damaged 
   CHECK(f.Ctl({"backup", "verify", "bad"}) == 1);
   CHECK(f.Ctl({"backup", "verify", "gone"}) == 5);
   CHECK(f.Ctl({"backup", "verify"}) == 2);
+  CHECK(f.Ctl({"backup", "delete", "mine", "-o", "json"}) == 0);
+  CHECK(nlohmann::json::parse(f.out.str()) == nlohmann::json{{"name", "mine"}, {"deleted", true}});
+  CHECK(f.Ctl({"backup", "delete", "gone"}) == 5);
+  CHECK(f.Ctl({"backup", "delete"}) == 2);
   CHECK(f.Ctl({"backup", "restore", "theirs"}) == 6);
   CHECK(f.err.str().find("--new-cluster") != std::string::npos);
   CHECK(f.Ctl({"backup", "restore", "theirs", "--new-cluster", "-o", "json"}) == 0);
