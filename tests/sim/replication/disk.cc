@@ -115,6 +115,7 @@ bool World::FaultOfDisk(int a) {
     n.damaged = n.vfs->Damage(rng_.Next());
     any_damage_ |= n.damaged;
     tally_.damaged += n.damaged ? 1U : 0U;
+    faults_ += n.damaged ? 1 : 0;  // a journal cut short is an old disk: its node writes beside what it forgot
     if (!at_rest && rng_.OneIn(2)) {
       n.guard.Note(*n.writer, n.writer->db().Execute("PRAGMA shrink_memory"));  // pages are read from the disk again
     }
