@@ -50,6 +50,9 @@ void Failover::Begin(election::Durable durable) {
 
 void Failover::Carry(Outbox& out) {
   if (out.gate.has_value()) {
+    if (out.gate->until != Instant()) {
+      TellPage(Now(), WhoLeads(Now()));  // first the term that requests are stamped with, then the gate
+    }
     deps_.page->SetActiveUntil(ToNs(out.gate->until));
   }
   if (out.close.has_value()) {
