@@ -231,6 +231,18 @@ def test_the_rule_object_is_the_alert_file():
     assert doc["spec"]["groups"] == yaml.safe_load(open(f"{CHART}/files/alerts.yml"))["groups"]
 
 
+def test_an_ingress_leads_to_the_client_api_alone_and_an_autoscaler_to_the_pods():
+    docs = render("edge")
+    paths = [p for rule in one(docs, "Ingress")["spec"]["rules"] for p in rule["http"]["paths"]]
+    client = next(d for d in docs if d["kind"] == "Service" and d["metadata"]["name"] == paths[0]["backend"]["service"]["name"])
+    assert len(paths) == 1 and client["metadata"]["labels"]["app.kubernetes.io/component"] == "client-api"
+    assert paths[0]["backend"]["service"]["port"]["number"] in [p["port"] for p in client["spec"]["ports"]]
+    scaler = one(docs, "HorizontalPodAutoscaler")["spec"]
+    assert scaler["scaleTargetRef"]["name"] == one(docs, "StatefulSet")["metadata"]["name"]
+    assert (scaler["minReplicas"], scaler["maxReplicas"]) == (3, 8) and scaler["behavior"]["scaleDown"]["policies"][0]["value"] == 1
+    assert not [d for d in render("default") if d["kind"] in ("Ingress", "HorizontalPodAutoscaler")]
+
+
 REFUSED_BY_SCHEMA = [
     ({"replicaCount": 0}, "replicaCount"), ({"replicaCount": 17}, "replicaCount"), ({"replicaCount": "3"}, "replicaCount"),
     ({"replicas": 3}, "replicas"), ({"cluster": {"failoverMode": "both"}}, "cluster/failoverMode"),
@@ -266,6 +278,10 @@ REFUSED_TOGETHER = [
     ({"dataPlane": {"extraEnv": [{"name": "OPENAI_API_KEY", "value": "x"}]}}, "OPENAI_API_KEY is a secret"),
     ({"config": '[providers.x]\n  api_key = "sk"\n'}, "no place for secrets"),
     ({"cluster": {"failoverMode": "active_passive"}, "persistence": {"enabled": False}}, "needs persistence.enabled=true"),
+    ({"autoscaling": {"enabled": True, "minReplicas": 2}, "cluster": {"failoverMode": "active_passive"}}, "want at least 3, those vote"),
+    ({"autoscaling": {"enabled": True, "maxReplicas": 2}}, "below autoscaling.minReplicas 3"),
+    ({"autoscaling": {"enabled": True}, "replicaCount": 1, "cluster": {"enabled": False}}, "autoscaling.enabled needs cluster.enabled"),
+    ({"ingress": {"enabled": True}}, "ingress.enabled needs ingress.host"),
     ({"cluster": {"zone": "a", "zoneFromPodLabel": "b"}}, "both set")]
 
 

@@ -10,6 +10,21 @@
 {{- if and $v.cluster.enabled (eq $v.cluster.failoverMode "active_passive") (not $v.persistence.enabled) -}}
 {{- fail "cluster.failoverMode=active_passive needs persistence.enabled=true: a node that forgets its votes at every start comes back as another one, and a cluster that restarts whole has no majority" -}}
 {{- end -}}
+{{- if $v.autoscaling.enabled -}}
+{{- if not $v.cluster.enabled -}}
+{{- fail "autoscaling.enabled needs cluster.enabled=true: nodes would not share policy" -}}
+{{- end -}}
+{{- if lt (int $v.autoscaling.maxReplicas) (int $v.autoscaling.minReplicas) -}}
+{{- fail (printf "autoscaling.maxReplicas is %d, below autoscaling.minReplicas %d" (int $v.autoscaling.maxReplicas) (int $v.autoscaling.minReplicas)) -}}
+{{- end -}}
+{{- $voters := min 3 (int $v.replicaCount) -}}
+{{- if and (eq $v.cluster.failoverMode "active_passive") (lt (int $v.autoscaling.minReplicas) (int $voters)) -}}
+{{- fail (printf "autoscaling.minReplicas is %d: with active_passive want at least %d, those vote" (int $v.autoscaling.minReplicas) (int $voters)) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $v.ingress.enabled (not $v.ingress.host) -}}
+{{- fail "ingress.enabled needs ingress.host" -}}
+{{- end -}}
 {{- if and (eq $v.controlPlane.mode "native") (semverCompare "<1.29.0-0" .Capabilities.KubeVersion.Version) -}}
 {{- fail (printf "controlPlane.mode=native needs Kubernetes 1.29, this is %s: set controlPlane.mode=container" .Capabilities.KubeVersion.Version) -}}
 {{- end -}}
