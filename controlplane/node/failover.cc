@@ -121,7 +121,8 @@ void Failover::SetMembers(const std::vector<election::Member>& members) {
 
 void Failover::OnPeerTerm(const Uid& uid, uint64_t epoch, election::Term term) {
   std::deque<uint64_t>& starts = starts_[uid];
-  if (core_ == nullptr || term > kElectionNumberMax ||
+  // Noted before there is a core, too: else a later Hello of this start would pass for its first.
+  if (term > kElectionNumberMax ||
       std::find(starts.begin(), starts.end(), epoch) != starts.end()) {
     return;
   }
