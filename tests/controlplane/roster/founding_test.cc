@@ -58,6 +58,24 @@ TEST_CASE("the lowest node proposes once all it needs see each other and nothing
   CHECK(a.durable() == *record);
 }
 
+TEST_CASE("a founder keeps who founded the cluster, whoever saw it complete first; who joins another keeps nobody") {
+  const Proposal mine = Of("p", 1, {"a", "b", "c"});
+  Founding b(At(0), Config("b", 3), {"", mine, {}}, 1);
+  FoundingPeer founded{"uid-a", "a", "p", 3, std::nullopt, {}};
+  b.OnPeer(At(0), founded);
+  auto record = b.Step(At(0));
+  REQUIRE(record.has_value());
+  CHECK(record->cluster_id == "p");
+  CHECK(record->founders == mine.founders);
+  Founding other(At(0), Config("b", 3), {"", mine, {}}, 1);
+  founded.cluster_id = "q";
+  other.OnPeer(At(0), founded);
+  record = other.Step(At(0));
+  REQUIRE(record.has_value());
+  CHECK(record->cluster_id == "q");
+  CHECK(record->founders.empty());
+}
+
 TEST_CASE("a node with a higher id proposes nothing and says whom it waits for") {
   Founding b(At(0), Config("b", 2), {}, 1);
   b.OnPeer(At(0), Fresh("a", 2, kAll));
@@ -80,7 +98,7 @@ TEST_CASE("nodes that expect different numbers do not found together and say so"
 }
 
 TEST_CASE("a fresh node that meets an initialised one joins it, a durable proposal notwithstanding") {
-  Founding b(At(0), Config("b", 3), {"", Of("p", 1, {"a", "b", "c"})}, 1);
+  Founding b(At(0), Config("b", 3), {"", Of("p", 1, {"a", "b", "c"}), {}}, 1);
   b.OnPeer(At(0), Member("x", "other"));
   const auto record = b.Step(At(1));
   REQUIRE(record.has_value());
@@ -111,7 +129,7 @@ TEST_CASE("a founder takes a proposal only from its coordinator's own mouth") {
 }
 
 TEST_CASE("a proposal is committed once every founder has been seen with it, wherever they are by then") {
-  Founding b(At(0), Config("b", 3), {"", Of("p", 1, {"a", "b", "c"})}, 1);
+  Founding b(At(0), Config("b", 3), {"", Of("p", 1, {"a", "b", "c"}), {}}, 1);
   CHECK(!b.Step(At(1)).has_value());
   b.OnPeer(At(2), Holds("c", Of("p", 1, {"a", "b", "c"})));
   b.OnPeerGone(At(2), "uid-c");
@@ -122,14 +140,14 @@ TEST_CASE("a proposal is committed once every founder has been seen with it, whe
 }
 
 TEST_CASE("a proposal is never left for a lower one nor for one of other nodes while it may still succeed") {
-  Founding b(At(0), Config("b", 3), {"", Of("p", 5, {"a", "b", "c"})}, 1);
+  Founding b(At(0), Config("b", 3), {"", Of("p", 5, {"a", "b", "c"}), {}}, 1);
   b.OnPeer(At(0), Holds("a", Of("low", 4, {"a", "b", "c"})));
   b.OnPeer(At(0), Holds("0", Of("else", 9, {"0", "b", "z"})));
   CHECK(!b.Step(At(60'000)).has_value());
 }
 
 TEST_CASE("a coordinator proposes anew to the same nodes when one of them came back with an empty disk") {
-  Founding a(At(0), Config("a", 3), {"", Of("p", 1, {"a", "b", "c"})}, 1);
+  Founding a(At(0), Config("a", 3), {"", Of("p", 1, {"a", "b", "c"}), {}}, 1);
   a.OnPeer(At(0), Holds("b", Of("p", 1, {"a", "b", "c"})));
   FoundingPeer wiped = Fresh("c", 3, kAll);
   wiped.uid = "uid-c2";
