@@ -66,4 +66,26 @@ row long reconf ok -DINIT=1 -DK=3 -DOLDONLY
 row long lease ok -DMAXT=2 -DS=2
 for m in M_NOBARRIER M_NOHOLD M_NOPERSIST M_RCVTIME; do row long lease bad -DMAXT=2 -DS=2 -D$m; done
 row long lease bad -DMAXT=2 -DS=2 -DLL=3
+row quick founding ok -DF=1 -DCR=1 -DK=0
+row quick founding ok -DCR=0 -DK=0
+row quick founding ok -DCR=1 -DK=1
+for f in 1 3 15; do row long founding ok -DF=$f; done
+row long founding ok
+for m in M_INVENT M_SEEN; do row quick founding bad -DCR=0 -DK=0 -D$m; done
+row quick founding bad -DF=1 -DCR=0 -DK=3 -DM_ANYQUORUM
+row quick founding bad -DF=1 -DCR=1 -DK=0 -DM_TWOWRITES
+row quick rollback ok -DMAXT=2
+row long rollback ok
+row quick rollback ok -DMAXT=2 -DV_COUNTS
+row long rollback ok -DV_COUNTS
+row quick rollback ok -DMAXT=2 -DV_SAMETERM
+row quick rollback bad -DM_SAMESTART
+for m in M_NOMEM M_LATEBEGIN; do row quick rollback bad -DMAXT=2 -D$m; done
+row quick relconf ok -DMAXT=2
+row long relconf ok -DK=2
+row long relconf ok -DINIT=1 -DK=2
+row long relconf ok -DCR=1
+row quick relconf bad -DMAXT=2 -DM_REOPEN
+for m in M_ANYREL M_WAITREL; do row long relconf bad -D$m; done
+row long relconf bad -DINIT=1 -DK=2 -DM_EARLYCHG
 exit $bad
