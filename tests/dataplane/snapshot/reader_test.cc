@@ -180,6 +180,13 @@ TEST_CASE("the file of another node or an older one of this node takes no policy
   CHECK(!watcher.decreased());
 }
 
+// A sanitizer takes its share, and the machine others.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr double kLoadMaxSeconds = 60;
+#else
+constexpr double kLoadMaxSeconds = 20;
+#endif
+
 TEST_CASE("a hundred thousand keys load within 20 s and one change shows within 1 s") {
   constexpr uint32_t kKeys = 100'000;
   const testing::TempDir dir;
@@ -189,7 +196,7 @@ TEST_CASE("a hundred thousand keys load within 20 s and one change shows within 
   const auto start = Clock::now();
   const std::clock_t busy = std::clock();
   Watcher watcher(path);
-  REQUIRE(watcher.UntilSeq(kKeys, 60));
+  REQUIRE(watcher.UntilSeq(kKeys, 120));
   const std::chrono::duration<double> load = Clock::now() - start;
   const double processor_s = static_cast<double>(std::clock() - busy) / CLOCKS_PER_SEC;
   CHECK(watcher.Knows(kKeys - 1));
@@ -200,7 +207,7 @@ TEST_CASE("a hundred thousand keys load within 20 s and one change shows within 
   CHECK(watcher.Knows(kKeys));
   std::printf("100 000 keys: load %.3f s (of processor %.3f s), one change %.4f s\n", load.count(),
               processor_s, change.count());
-  CHECK(load.count() < 20);
+  CHECK(load.count() < kLoadMaxSeconds);
   CHECK(change.count() < 1);
 }
 
