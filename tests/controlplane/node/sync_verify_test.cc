@@ -249,7 +249,7 @@ TEST_CASE("who cannot be reached or does not answer is named, and what was compa
   const auto world = TwoEqual();
   world->Add("n3").up = false;
   world->Add("n4").silent = true;
-  const v1::VerifySyncResponse all = world->Verify(*world->nodes["n1"], false, Duration::Seconds(4));  // n2 needs a part of it
+  const v1::VerifySyncResponse all = world->Verify(*world->nodes["n1"], false, Duration::Seconds(4));
   CHECK(all.good());
   CHECK_FALSE(all.complete());
   REQUIRE(all.nodes_size() == 4);
