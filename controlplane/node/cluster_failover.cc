@@ -107,7 +107,17 @@ std::string ClusterImpl::RoleNow() const {
   return failover_ != nullptr && failover_->View().active ? "active" : "standby";
 }
 
-void ClusterImpl::StepDown(std::function<void()> done) { failover_->StepDown(std::move(done)); }
+// To the voter that started last: whoever restarts all nodes one after the other then moves leadership twice at most.
+void ClusterImpl::StepDown(std::function<void()> done) {
+  const peers::PeerState* youngest = nullptr;
+  for (const Uid& uid : failover_->View().able) {
+    const peers::PeerState* peer = uid == deps_.node_uid ? nullptr : links_->Find(uid);
+    if (peer != nullptr && peer->up && (youngest == nullptr || peer->since > youngest->since)) {
+      youngest = peer;
+    }
+  }
+  failover_->StepDown(youngest == nullptr ? "" : youngest->node_id, std::move(done));
+}
 
 // ---- What another node passes on ----
 

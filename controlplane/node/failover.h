@@ -89,8 +89,9 @@ class Failover {
   // Leads no more, and does not until Undrain or a new start.
   absl::Status Drain();
   void Undrain();
-  // Before the process ends: hands over if it leads and someone can; `done` runs when that is over, or after a moment.
-  void StepDown(std::function<void()> done);
+  // Before the process ends: hands over, to this node or the best one, if it leads and someone can; `done` runs when
+  // that is over, or after a moment.
+  void StepDown(std::string_view node_id, std::function<void()> done);
 
   FailoverView View() const;
   // For our Hello: on disk. Nothing before Begin.

@@ -57,8 +57,8 @@ absl::Status Failover::Drain() {
 
 void Failover::Undrain() { drained_ = false; }
 
-void Failover::StepDown(std::function<void()> done) {
-  if (core_ == nullptr || !Transfer("").ok()) {
+void Failover::StepDown(std::string_view node_id, std::function<void()> done) {
+  if (core_ == nullptr || !Transfer(node_id).ok()) {
     done();
     return;
   }

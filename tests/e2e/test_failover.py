@@ -30,7 +30,7 @@ def well(cluster):
 
 
 def test_one_node_is_active_and_everyone_says_which(well):
-    active = well.settled()
+    active = until(well.settled, "one active node", 30)
     for node in well.nodes:
         view = well.status(node)
         assert (view["failover_mode"], view["state"], view["reasons"]) == ("active_passive", "healthy", [])
@@ -59,7 +59,7 @@ def test_a_request_to_any_node_is_served_by_the_active_one(well):
 
 
 def test_a_planned_switch_is_not_noticed(well):
-    active = well.settled()
+    active = until(well.settled, "one active node", 30)
     with Load([n.proxy for n in well.nodes], well.key, rate=20, streams=6, words=300) as load:
         until(lambda: len(load.good()) > 60, "load runs")
         row = drill(well, "switch", load, settle=1.0)
@@ -84,7 +84,7 @@ def test_when_a_process_of_the_active_node_is_killed_another_takes_over(well, fa
 @pytest.mark.parametrize("what", [("dataplane",), ("controlplane",), ("controlplane", "dataplane")])
 @pytest.mark.parametrize("leases", STILL)
 def test_who_stood_still_admits_nothing_on_an_old_lease(well, what, leases):
-    active = well.settled()
+    active = until(well.settled, "one active node", 30)
     others = [n for n in well.nodes if n is not active]
     before = well.arrivals()[-1:]
     stop = threading.Event()
@@ -121,7 +121,7 @@ def test_who_stood_still_admits_nothing_on_an_old_lease(well, what, leases):
 
 
 def test_a_passive_that_rejects_says_who_is_active(well):
-    active = well.settled()
+    active = until(well.settled, "one active node", 30)
     passive = next(n for n in well.nodes if n is not active)
     passive.kill("dataplane", signal.SIGTERM)
     passive.extra_env["CLUSTER_PASSIVE_BEHAVIOR"] = "reject"
@@ -138,7 +138,7 @@ def test_a_passive_that_rejects_says_who_is_active(well):
 
 
 def test_a_drained_node_hands_over_and_does_not_lead_again_until_undrained(well):
-    active = well.settled()
+    active = until(well.settled, "one active node", 30)
     other = next(n for n in well.nodes if n is not active)
     other.ctl("nodes", "drain", well.id(active))  # any node takes the command
     now = until(lambda: (a := well.settled()) and a is not active and a, "another is active", 20)
@@ -157,7 +157,7 @@ def test_a_drained_node_hands_over_and_does_not_lead_again_until_undrained(well)
 
 
 def test_a_wrong_target_is_refused_in_words(well):
-    active = well.settled()
+    active = until(well.settled, "one active node", 30)
     for target, words in ((well.id(active), "leads already"), ("n9", "has no vote")):
         answer = active.ctl("failover", "to", target, check=False)
         assert answer.returncode != 0 and words in answer.stderr
@@ -168,7 +168,7 @@ def test_a_wrong_target_is_refused_in_words(well):
 
 
 def test_a_node_with_a_lost_disk_gets_its_place_back_and_takes_over(well):
-    active = well.settled()
+    active = until(well.settled, "one active node", 30)
     victim = next(n for n in well.nodes if n is not active)
     well.lose(victim)
     victim.spawn("controlplane"), victim.spawn("dataplane")

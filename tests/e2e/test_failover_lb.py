@@ -62,7 +62,7 @@ def balancer(request, cluster):
 def test_a_takeover_through_a_load_balancer_is_a_pause(cluster, balancer):
     with Load([balancer.address], cluster.key, rate=30) as load:
         until(lambda: len(load.good()) > 60, "load runs")
-        active = cluster.settled()
+        active = until(cluster.settled, "one active node", 30)
         began = time.monotonic()
         active.kill("dataplane"), active.kill("controlplane")
         others = [n for n in cluster.nodes if n is not active]

@@ -36,7 +36,7 @@ def reasons(cluster, node):
 
 def test_two_nodes_have_no_automatic_takeover_until_a_witness_comes(build):
     cluster = build(names=("n1", "n2")).start()
-    active = cluster.settled()
+    active = until(cluster.settled, "one active node", 30)
     other = next(n for n in cluster.nodes if n is not active)
     assert list(cluster.voters(active)) == [cluster.id(active)]
     assert "no automatic takeover with two nodes: add a third or a witness" in reasons(cluster, active)
@@ -67,7 +67,7 @@ def test_nodes_then_voters_from_three_to_five_and_back_fail_nothing(build):
         term = cluster.status(cluster.nodes[0])["term"]
         for name in ("n4", "n5"):
             cluster.add(name)
-        active = cluster.settled()
+        active = until(cluster.settled, "all five agree", 30)
         assert len(cluster.voters(active)) == 3, "later members are observers"
         until(lambda: cluster.nodes[4].ctl("voters", "add", "n4", "n5", check=False).returncode == 0, "the pair is taken", 60)
         until(lambda: len([u for u in cluster.voters(active).values() if u]) == 5, "five voters", 120)
@@ -103,7 +103,7 @@ def test_all_disks_but_one_lost_nobody_serves_until_an_operator_says_so(build):
 def test_a_page_of_an_earlier_boot_is_closed(build):
     """As after a reboot on a disk that kept the page: another boot id, and a deadline that looks good."""
     cluster = build().start()
-    active = cluster.settled()
+    active = until(cluster.settled, "one active node", 30)
     page = f"{active.runtime}/role.page"
     active.kill("controlplane"), active.kill("dataplane")
     with open(page, "r+b") as f:

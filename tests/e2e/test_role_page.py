@@ -141,7 +141,7 @@ def test_what_comes_to_the_passive_node_is_forwarded_to_the_active_one(pair):
     assert len(arrivals(a)) == before
     text = metrics(b)
     assert 'aurora_failover_forwarded_requests_total{outcome="relayed"} 1' in text
-    assert "aurora_failover_gate_open 0" in text
+    assert "aurora_gate_open 0" in text
     if shutil.which("promtool"):
         subprocess.run(["promtool", "check", "metrics"], input=text, text=True, check=True)
 

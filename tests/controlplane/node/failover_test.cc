@@ -302,7 +302,7 @@ TEST_CASE("before it ends a node hands over, and without anyone to hand to it do
     // At first the others have yet to hold its config: then there is nothing to wait for.
     REQUIRE(rig.Until([&] {
       done = false;
-      old.failover->StepDown([&] { done = true; });
+      old.failover->StepDown("", [&] { done = true; });
       return !done;
     }));
     CHECK_FALSE(old.Open());
@@ -313,7 +313,7 @@ TEST_CASE("before it ends a node hands over, and without anyone to hand to it do
     Rig rig(1);
     REQUIRE(rig.Until([&] { return rig.Active() != nullptr; }));
     bool done = false;
-    rig.Active()->failover->StepDown([&] { done = true; });
+    rig.Active()->failover->StepDown("", [&] { done = true; });
     CHECK(done);
   }
 }
