@@ -36,9 +36,11 @@ def test_one_node_is_active_and_everyone_says_which(well):
         assert (view["failover_mode"], view["state"], view["reasons"]) == ("active_passive", "healthy", [])
         assert view["leader_id"] == well.id(active) and view["term"] >= 1
         assert view["role"] == ("active" if node is active else "standby")
-        rows = well.rest(node, "GET", "cluster/nodes").json()["nodes"]
-        assert {r["node_id"]: (r["role"], r["is_leader"]) for r in rows} == {
-            well.id(n): ("active", True) if n is active else ("standby", False) for n in well.nodes}
+        want = {well.id(n): ("active", True) if n is active else ("standby", False) for n in well.nodes}
+
+        def rows():
+            return {r["node_id"]: (r["role"], r["is_leader"]) for r in well.rest(node, "GET", "cluster/nodes").json()["nodes"]}
+        until(lambda: rows() == want, "the list says the same, with the next renew at the latest")
         assert node.get_status(node.proxy, "/readyz") == 200
         assert (node.get_status(node.proxy, "/active"), node.get_status(node.proxy, "/passive")) == ((200, 503) if node is active else (503, 200))
         leader = node.request(node.proxy, "GET", "/leader").json()
