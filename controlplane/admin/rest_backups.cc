@@ -26,20 +26,9 @@ void Run(const Call& call, const Request& request, Show show) {
                         }));
 }
 
-// An empty body is one without fields.
-template <class Request>
-bool Body(const Call& call, Request* request) {
-  const absl::Status status =
-      call.body.empty() ? absl::OkStatus() : protojson::FromJsonText(call.body, request).status();
-  if (!status.ok()) {
-    call.finish(call.error(status));
-  }
-  return status.ok();
-}
-
 void Create(Call call) {
   v1::CreateBackupRequest request;
-  if (Body(call, &request)) {
+  if (OptionalBody(call, &request)) {
     Run<v1::CreateBackupRequest, v1::CreateBackupResponse>(
         call, request, [](const auto& r) { return JsonResponse(201, protojson::ToJson(r.backup())); });
   }
@@ -59,7 +48,7 @@ void Verify(Call call) {
 
 void Restore(Call call) {
   v1::RestoreBackupRequest request;
-  if (!Body(call, &request)) {
+  if (!OptionalBody(call, &request)) {
     return;
   }
   if (!request.name().empty() && request.name() != call.id) {

@@ -14,14 +14,6 @@ void Fail(const Call& call, const absl::Status& status) {
   call.finish(call.error(status));
 }
 
-template <class Request, class Response>
-void Show(const Call& call, const Request& request) {
-  call.handlers->Handle(call.caller, request, Reply<Response>([call](absl::StatusOr<Response> answer) {
-                          call.finish(answer.ok() ? JsonResponse(200, protojson::ToJson(*answer))
-                                                  : call.error(answer.status()));
-                        }));
-}
-
 absl::Status Time(const Call& call, const std::string& name,
                   google::protobuf::Timestamp* (*at)(v1::GetUsageSummaryRequest*),
                   v1::GetUsageSummaryRequest* request) {

@@ -61,16 +61,6 @@ absl::StatusOr<std::vector<std::string>> Body(const Call& call, const char* id_f
 
 // ---- What goes out ----
 
-// The whole message.
-template <class Request, class Response>
-void Show(const Call& call, const Request& request) {
-  call.handlers->Handle(call.caller, request,
-                        Reply<Response>([call](absl::StatusOr<Response> answer) {
-                          call.finish(answer.ok() ? JsonResponse(200, protojson::ToJson(*answer))
-                                                  : call.error(answer.status()));
-                        }));
-}
-
 // One entity out of the message.
 template <class Request, class Response, auto entity>
 void ShowEntity(const Call& call, const Request& request) {
@@ -258,48 +248,18 @@ void RotateKey(Call call) {
 
 // ---- The cluster ----
 
-// With clustering off the body is `enabled` alone.
-void ClusterStatus(Call call) {
-  const auto finish = call.finish;
-  call.finish = [finish](httpd::Response response) {
-    const Json body = Json::parse(response.body, nullptr, false);
-    if (response.status == 200 && body.is_object() && body.value("enabled", true) == false) {
-      response = JsonResponse(200, Json{{"enabled", false}});
-    }
-    finish(std::move(response));
-  };
-  Show<v1::GetClusterStatusRequest, v1::GetClusterStatusResponse>(call, {});
-}
-
 void RemoveNode(Call call) {
   v1::RemoveNodeRequest request;
   request.set_node_id(call.id);
   Show<v1::RemoveNodeRequest, v1::RemoveNodeResponse>(call, request);
 }
 
-// With clustering off the body is `enabled` alone.
-void FailoverStatus(Call call) {
-  using Response = v1::GetFailoverStatusResponse;
-  call.handlers->Handle(call.caller, v1::GetFailoverStatusRequest(),
-                        Reply<Response>([call](absl::StatusOr<Response> answer) {
-                          call.finish(!answer.ok()        ? call.error(answer.status())
-                                      : answer->enabled() ? JsonResponse(200, protojson::ToJson(*answer))
-                                                          : JsonResponse(200, Json{{"enabled", false}}));
-                        }));
-}
-
 // The body is the request; none is an empty one.
 template <class Request, class Response>
 void Ask(Call call) {
-  Request request;
-  if (!call.body.empty()) {
-    const auto fields = protojson::FromJsonText(call.body, &request);
-    if (!fields.ok()) {
-      Fail(call, fields.status());
-      return;
-    }
+  if (Request request; OptionalBody(call, &request)) {
+    Show<Request, Response>(call, request);
   }
-  Show<Request, Response>(call, request);
 }
 
 template <class Request, class Response>
@@ -341,13 +301,15 @@ constexpr auto kDeleteKey = Delete<v1::DeleteAuthKeyRequest, v1::DeleteAuthKeyRe
 
 // The first that fits wins: "providers/status" stands before "providers/:name".
 constexpr std::array kRoutes = {
-    Route{Method::kGet, "cluster/status", "", ClusterStatus},
+    Route{Method::kGet, "cluster/status", "",
+          ShowOrOff<v1::GetClusterStatusRequest, v1::GetClusterStatusResponse>},
     Route{Method::kGet, "cluster/nodes", "", Plain<v1::ListNodesRequest, v1::ListNodesResponse>},
     Route{Method::kDelete, "cluster/nodes/:node_id", "", RemoveNode},
     Route{Method::kPost, "cluster/nodes/:node_id/drain", "", AskNode<v1::DrainNodeRequest, v1::DrainNodeResponse>},
     Route{Method::kPost, "cluster/nodes/:node_id/undrain", "",
           AskNode<v1::UndrainNodeRequest, v1::UndrainNodeResponse>},
-    Route{Method::kGet, "failover/status", "", FailoverStatus},
+    Route{Method::kGet, "failover/status", "",
+          ShowOrOff<v1::GetFailoverStatusRequest, v1::GetFailoverStatusResponse>},
     Route{Method::kPost, "failover/transfer", "",
           Ask<v1::TransferLeadershipRequest, v1::TransferLeadershipResponse>},
     Route{Method::kPost, "voters/add", "", Ask<v1::AddVotersRequest, v1::AddVotersResponse>},

@@ -1,4 +1,4 @@
-// What the two files of REST routes share: reading parameters, and an answer in JSON. Internal to
+// What the files of REST routes share: reading parameters and bodies, and an answer in JSON. Internal to
 // controlplane/admin.
 // Source: product contract, admin REST. Thread: as rest_call.h. Errors: InvalidArgument naming the
 // parameter.
@@ -42,6 +42,36 @@ absl::Status Page(const Call& call, Request* request) {
     request->set_page_token(token->second);
   }
   return absl::OkStatus();
+}
+
+// An empty body is one without fields. False: answered.
+template <class Request>
+bool OptionalBody(const Call& call, Request* request) {
+  const absl::Status status =
+      call.body.empty() ? absl::OkStatus() : protojson::FromJsonText(call.body, request).status();
+  if (!status.ok()) {
+    call.finish(call.error(status));
+  }
+  return status.ok();
+}
+
+// The whole message.
+template <class Request, class Response>
+void Show(const Call& call, const Request& request) {
+  call.handlers->Handle(call.caller, request, Reply<Response>([call](absl::StatusOr<Response> answer) {
+                          call.finish(answer.ok() ? JsonResponse(200, protojson::ToJson(*answer))
+                                                  : call.error(answer.status()));
+                        }));
+}
+
+// Of a cluster: with clustering off the body is `enabled` alone.
+template <class Request, class Response>
+void ShowOrOff(Call call) {
+  call.handlers->Handle(call.caller, Request(), Reply<Response>([call](absl::StatusOr<Response> answer) {
+                          call.finish(!answer.ok()        ? call.error(answer.status())
+                                      : answer->enabled() ? JsonResponse(200, protojson::ToJson(*answer))
+                                                          : JsonResponse(200, {{"enabled", false}}));
+                        }));
 }
 
 // One table per face; `kinds` outlives it. The routes stay where they are.

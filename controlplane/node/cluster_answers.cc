@@ -116,15 +116,11 @@ void ClusterImpl::SyncStatus(ClusterReply<v1::GetSyncStatusResponse> reply) {
 }
 
 void ClusterImpl::VerifySync(bool repair, Duration timeout, ClusterReply<v1::VerifySyncResponse> reply) {
-  auto shared = std::make_shared<ClusterReply<v1::VerifySyncResponse>>(std::move(reply));
-  const bool posted = deps_.mailbox->Post([this, repair, timeout, shared] {
+  OnLoopLater(std::move(reply), [this, repair, timeout](auto shared) {
     sync_->Verify(repair, timeout, [shared](absl::StatusOr<v1::VerifySyncResponse> response) {
       (*shared)(std::move(response));
     });
   });
-  if (!posted) {
-    (*shared)(Unavailable("the control loop is stopping or overloaded; try again"));
-  }
 }
 
 void ClusterImpl::Remove(const std::string& actor, const std::string& node_id,

@@ -203,18 +203,9 @@ absl::StatusOr<Uid> ClusterImpl::UidOf(const std::string& node_id) const {
   return NotFound("node \"" + node_id + "\" is not known here; `nodes list` shows who is");
 }
 
-template <class Response>
-void ClusterImpl::OnLoopLater(ClusterReply<Response> reply,
-                              std::function<void(std::shared_ptr<ClusterReply<Response>>)> ask) {
-  auto shared = std::make_shared<ClusterReply<Response>>(std::move(reply));
-  if (!deps_.mailbox->Post([shared, ask = std::move(ask)] { ask(shared); })) {
-    (*shared)(Unavailable("the control loop is stopping or overloaded; try again"));
-  }
-}
-
 void ClusterImpl::Transfer(const std::string& actor, const v1::TransferLeadershipRequest& request,
                            ClusterReply<v1::TransferLeadershipResponse> reply) {
-  OnLoopLater<v1::TransferLeadershipResponse>(std::move(reply), [this, actor, request](auto shared) {
+  OnLoopLater(std::move(reply), [this, actor, request](auto shared) {
     const absl::StatusOr<Uid> leader = LeaderToAsk();
     if (!leader.ok()) {
       (*shared)(leader.status());
@@ -282,7 +273,7 @@ std::string ClusterImpl::NodeIdOf(const Uid& uid) const {
 template <class Response>
 void ClusterImpl::DrainOrNot(bool drain, const std::string& actor, const std::string& node_id,
                              ClusterReply<Response> reply) {
-  OnLoopLater<Response>(std::move(reply), [this, drain, actor, node_id](auto shared) {
+  OnLoopLater(std::move(reply), [this, drain, actor, node_id](auto shared) {
     const absl::StatusOr<Uid> uid = UidOf(node_id);
     if (!uid.ok()) {
       (*shared)(uid.status());
@@ -316,7 +307,7 @@ void ClusterImpl::Undrain(const std::string& actor, const std::string& node_id,
 template <class Response>
 void ClusterImpl::ChangeVoters(bool add, const std::string& actor, const std::vector<std::string>& pair,
                                ClusterReply<Response> reply) {
-  OnLoopLater<Response>(std::move(reply), [this, add, actor, pair](auto shared) {
+  OnLoopLater(std::move(reply), [this, add, actor, pair](auto shared) {
     if (pair.size() != 2 || pair[0].empty() || pair[1].empty() || pair[0] == pair[1]) {
       (*shared)(InvalidArgument("node_ids: must be two different nodes: the number of voters stays odd"));
       return;

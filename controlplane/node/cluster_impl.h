@@ -149,8 +149,6 @@ class ClusterImpl final : public Cluster {
   std::string NodeIdOf(const election::Uid& uid) const;
   void LookAtSwitches();
   template <class Response>
-  void OnLoopLater(ClusterReply<Response> reply, std::function<void(std::shared_ptr<ClusterReply<Response>>)> ask);
-  template <class Response>
   void DrainOrNot(bool drain, const std::string& actor, const std::string& node_id, ClusterReply<Response> reply);
   template <class Response>
   void ChangeVoters(bool add, const std::string& actor, const std::vector<std::string>& pair,
@@ -164,14 +162,18 @@ class ClusterImpl final : public Cluster {
   void AddFailoverTo(v1::GetClusterStatusResponse* out) const;
   void AddFailoverTo(const roster::NodeView& node, const FailoverView& view, v1::ClusterNode* out) const;
 
-  // Runs `answer` on the control loop, or replies Unavailable when that cannot be.
+  // Runs `ask` on the control loop with the reply in hand, or replies Unavailable when that cannot be.
   template <class Response, class F>
-  void OnLoop(ClusterReply<Response> reply, F answer) {
+  void OnLoopLater(ClusterReply<Response> reply, F ask) {
     auto shared = std::make_shared<ClusterReply<Response>>(std::move(reply));
-    const bool posted = deps_.mailbox->Post([shared, answer = std::move(answer)]() mutable { (*shared)(answer()); });
-    if (!posted) {
+    if (!deps_.mailbox->Post([shared, ask = std::move(ask)]() mutable { ask(shared); })) {
       (*shared)(Unavailable("the control loop is stopping or overloaded; try again"));
     }
+  }
+  // For what is answered at once.
+  template <class Response, class F>
+  void OnLoop(ClusterReply<Response> reply, F answer) {
+    OnLoopLater(std::move(reply), [answer = std::move(answer)](const auto& shared) mutable { (*shared)(answer()); });
   }
 
   ClusterDeps deps_;

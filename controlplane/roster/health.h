@@ -51,7 +51,6 @@ struct NodeView {
   std::string zone;
   Status status = Status::kAlive;
   std::string role;  // single | peer | witness | guest
-  bool is_leader = false;
   std::string data_plane;
   std::string advertise_url;
   std::string gossip_addr;
@@ -71,8 +70,6 @@ struct NodeView {
 struct ClusterView {
   std::string cluster_id;  // empty: fresh
   std::string role;
-  std::string leader_id;  // no election yet: ""
-  int64_t term = 0;
   int node_count = 0;
   int healthy_count = 0;
   std::string state;  // healthy | degraded

@@ -1,5 +1,5 @@
 """Renders the chart with helm and stands in for what Kubernetes does with a pod: volumes, variables, files."""
-import atexit, base64, functools, json, os, re, shutil, subprocess, tempfile
+import atexit, base64, functools, json, os, re, shutil, subprocess, sys, tempfile
 
 import yaml
 
@@ -164,3 +164,27 @@ class Pod:
     def run(self, container, *args):
         binary = f"{BIN}/{os.path.basename(container['command'][0])}"
         return subprocess.run([binary, *container["command"][1:], *args], env=self.environment(container), capture_output=True, text=True, timeout=30)
+
+
+def shown_metrics():
+    """The page of both processes of a node in a cluster of its own, after a request."""
+    sys.path.insert(0, f"{ROOT}/tests/e2e")
+    os.environ["AURORA_BIN"] = BIN
+    from node import Node, free_address, request
+    host = free_address()
+    node = Node(host=host, CLUSTER_ENABLED="true", CLUSTER_NODE_ID="n1", CLUSTER_BIND_ADDR=host, CLUSTER_SYNC_BIND_ADDR=host,
+                CLUSTER_BOOTSTRAP_EXPECT="1", CLUSTER_FAILOVER_MODE="active_passive")
+    try:
+        node.start()
+        stream = node.open_stream(node.create_key("metrics")[1], words=2)
+        stream[1].read()
+        stream[0].close()
+        return "".join(request(at, "GET", "/metrics").body.decode() for at in (node.dataplane_ops, node.controlplane_ops))
+    finally:
+        node.stop()
+
+
+def not_in_source(names):
+    """Those of `names` that no source of ours has as a string."""
+    text = subprocess.run(["grep", "-rhoE", '"aurora_[a-z0-9_]+"', f"{ROOT}/dataplane", f"{ROOT}/controlplane"], capture_output=True, text=True).stdout
+    return [name for name in names if f'"{name}"' not in text]
