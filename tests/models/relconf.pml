@@ -9,9 +9,9 @@
    Abstracted: the data plane's ack is one step (gate.pml, release.pml: frozen, late); messages in flight; pre-vote, rank.
    Properties: P1 never two open gates. P2 at most one leader a term. P3 the gate of a released term never opens again.
    Mutants: M_ANYREL  a promise is cleared by any release, also of a term older than it is owed to
-            M_WAITREL  a leader whose barrier has not passed releases
-            M_EARLYCHG  a change before the barrier has passed and without the wait after the last one; not in run.sh:
-               complete without an error at INIT=1 K=2, so these bounds do not show that rule (reconf.pml M_NOSTAB does)
+            M_EARLYCHG  a change before the barrier has passed and without the wait after the last one
+            M_WAITREL  a leader whose barrier has not passed releases; not in run.sh: complete without an error here, so
+               these bounds do not show that rule (release.pml M_WAITREL does)
             M_REOPEN  the leader opens its term again after the release
    Run: spin -a relconf.pml && gcc -O2 -DSAFETY -DCOLLAPSE -o pan pan.c && ./pan -m2000000
    Expected: 0 errors; mutants: assertion violated. */

@@ -84,5 +84,6 @@ for m in M_NOMEM M_LATEBEGIN; do row quick rollback bad -DMAXT=2 -D$m; done
 row quick relconf ok -DMAXT=2
 row long relconf ok -DINIT=1 -DK=2
 row quick relconf bad -DMAXT=2 -DM_REOPEN
-for m in M_ANYREL M_WAITREL; do row long relconf bad -D$m; done
+row long relconf bad -DM_ANYREL
+row long relconf bad -DINIT=1 -DK=2 -DM_EARLYCHG
 exit $bad

@@ -355,7 +355,7 @@ TEST_CASE("a peer that has fallen silent is parted from") {
     hello.set_heartbeat_interval_ms(100);
     stream.Write(Request(hello));
   });
-  REQUIRE(RunUntil(loop, [&] { return silent.over(); }));
+  REQUIRE(RunUntil(loop, [&] { return silent.over() && !a.downs.empty(); }));
   CHECK(silent.bye().reason() == v1::Bye::REASON_IDLE);
   REQUIRE(a.downs.size() == 1);
   CHECK(a.downs[0].reason == ByeReason::kIdle);
@@ -395,7 +395,7 @@ TEST_CASE("a flooding peer is parted from and costs one frame of memory") {
       ++written;
     }
   });
-  REQUIRE(RunUntil(loop, [&] { return flood.over(); }));
+  REQUIRE(RunUntil(loop, [&] { return flood.over() && !a.downs.empty(); }));  // the loop hears of it a turn later
   REQUIRE(a.downs.size() == 1);
   CHECK(a.downs[0].reason == ByeReason::kBadFrame);
   CHECK(a.frames.size() <= static_cast<size_t>(2 * kFramesPerSecond));
