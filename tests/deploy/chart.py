@@ -85,6 +85,31 @@ def secret_values(docs):
             for k, v in d.get("data", {}).items()}
 
 
+def leaves(value):
+    """Every string in it, names of fields too."""
+    if isinstance(value, dict):
+        for k, v in value.items():
+            yield from leaves(k)
+            yield from leaves(v)
+    elif isinstance(value, list):
+        for v in value:
+            yield from leaves(v)
+    elif isinstance(value, str):
+        yield value
+
+
+def leaks(held, docs, text=""):
+    """Which of the values `held` ({name: value}) stand outside the objects of kind Secret, whole, a line of them, or in base64."""
+    outside = "\0".join([*leaves([d for d in docs if d["kind"] != "Secret"]), text])
+    found = []
+    for name, value in held.items():
+        lines = [line for line in value.splitlines() if len(line) >= 12 and not line.startswith("-----")]
+        forms = [value, *lines, *(base64.b64encode(v.encode()).decode().rstrip("=") for v in (value, *lines))]
+        if any(form in outside for form in forms):
+            found.append(name)
+    return found
+
+
 SELF_SIGNED = {}
 
 

@@ -1,11 +1,11 @@
 """The chart: what helm renders is valid, safe, upgradable, and what our processes accept."""
-import os, re, subprocess
+import base64, os, re, subprocess
 
 import pytest
 import yaml
 
 import chart
-from chart import CHART, CI, Pod, containers, notes, one, pod, refusal, render, secret_values
+from chart import CHART, CI, Pod, containers, leaks, notes, one, pod, refusal, render, secret_values
 
 pytestmark = pytest.mark.skipif(not chart.HELM, reason="NO HELM: tools/install-deps test makes it (a Go 1.26 and its modules are needed)")
 CRDS = {"ServiceMonitor", "PrometheusRule", "Certificate"}
@@ -44,20 +44,32 @@ def test_the_validation_sees_unknown_fields_and_wrong_types():
             valid(doc, "1.37.0")
 
 
+def private(docs):
+    return {k: v for k, v in secret_values(docs).items() if not k.endswith(".crt")}
+
+
 @PER_FILE
 def test_no_secret_is_outside_a_secret(values):
     docs = render(values)
-    held = [v for k, v in secret_values(docs).items() if not k.endswith((".crt",))]
-    rest = yaml.safe_dump_all([d for d in docs if d["kind"] != "Secret"])
-    text = notes(values)
-    for value in held:
-        assert value not in rest and value not in text
+    assert leaks(private(docs), docs, notes(values)) == []
     for c in containers(docs).values():
         assert "args" not in c and len(c["command"]) == 1
         for entry in c["env"]:
             secret = re.search(r"(MASTER_KEY|ENCRYPTION_KEY|GOSSIP_KEYS|_API_KEY)$", entry["name"])
             assert not secret, f"{entry['name']} holds a secret itself, not a file's name"
             assert "secretKeyRef" not in entry.get("valueFrom", {})
+
+
+def test_a_secret_outside_a_secret_is_seen_in_every_form():
+    held = private(render("inline"))
+    own = {f"gw-aurora-secrets/{key}" for key in ("master-key", "encryption-key", "gossip-keys", "OPENAI_API_KEY")}
+    assert own | {"gw-aurora-tls/tls.key"} <= set(held), set(held)
+    for name, value in held.items():
+        for form in (value, value.strip().splitlines()[-2 if "\n" in value.strip() else -1], base64.b64encode(value.encode()).decode()):
+            docs = render("inline")
+            pod(docs)["metadata"]["annotations"]["note"] = f"see {form} there"
+            assert name in leaks(held, docs)
+    assert leaks(held, render("inline"), f"token: {held['gw-aurora-secrets/master-key']}") == ["gw-aurora-secrets/master-key"]
 
 
 def test_each_process_sees_only_the_secrets_it_needs():
@@ -254,7 +266,26 @@ REFUSED_BY_SCHEMA = [
     ({"persistence": {"accessModes": ["ReadWriteMany"]}}, "persistence/accessModes"), ({"persistence": {"size": "big"}}, "persistence/size"),
     ({"service": {"port": 0}}, "service/port"), ({"image": {"digest": "abc"}}, "image/digest"), ({"controlPlane": {"mode": "sidecar"}}, "controlPlane/mode"),
     ({"dataPlane": {"drain": {"timeoutSeconds": "2m"}}}, "dataPlane/drain/timeoutSeconds"), ({"listenAddress": "localhost"}, "listenAddress"),
-    ({"log": {"level": "verbose"}}, "log/level"), ({"extraEnv": [{"value": "x"}]}, "extraEnv/0"), ({"fullnameOverride": "1gw"}, "fullnameOverride")]
+    ({"log": {"level": "verbose"}}, "log/level"), ({"extraEnv": [{"value": "x"}]}, "extraEnv/0"), ({"fullnameOverride": "1gw"}, "fullnameOverride"),
+    ({"ingress": {"enabled": "yes"}}, "ingress/enabled"), ({"ingress": {"className": "My Class"}}, "ingress/className"),
+    ({"ingress": {"annotations": {"a": 3600}}}, "ingress/annotations/a"), ({"ingress": {"host": "https://ai.example.com"}}, "ingress/host"),
+    ({"ingress": {"host": "ai..example.com"}}, "ingress/host"), ({"ingress": {"host": "10.0.0.1"}}, "ingress/host"),
+    ({"ingress": {"host": "ai.example.com:443"}}, "ingress/host"), ({"ingress": {"host": 7}}, "ingress/host"),
+    ({"ingress": {"tlsSecret": "Tls_Secret"}}, "ingress/tlsSecret"),
+    ({"ingress": {"hosts": ["ai.example.com"]}}, "hosts"), ({"ingress": "nginx"}, "ingress"),
+    ({"autoscaling": {"enabled": 1}}, "autoscaling/enabled"), ({"autoscaling": {"minReplicas": 0}}, "autoscaling/minReplicas"),
+    ({"autoscaling": {"maxReplicas": 17}}, "autoscaling/maxReplicas"), ({"autoscaling": {"maxReplicas": "8"}}, "autoscaling/maxReplicas"),
+    ({"autoscaling": {"targetCPUUtilizationPercentage": 0}}, "autoscaling/targetCPUUtilizationPercentage"),
+    ({"autoscaling": {"targetCPUUtilizationPercentage": 101}}, "autoscaling/targetCPUUtilizationPercentage"),
+    ({"autoscaling": {"targetMemoryUtilizationPercentage": 80}}, "targetMemoryUtilizationPercentage"),
+    ({"autoscaling": {"behavior": {"scaledown": {}}}}, "scaledown"),
+    ({"autoscaling": {"behavior": {"scaleUp": {"stabilizationWindowSeconds": 3601}}}}, "autoscaling/behavior/scaleUp/stabilizationWindowSeconds"),
+    ({"autoscaling": {"behavior": {"scaleDown": {"policies": [{"type": "Pod", "value": 1, "periodSeconds": 60}]}}}}, "behavior/scaleDown/policies/0/type"),
+    ({"autoscaling": {"behavior": {"scaleDown": {"policies": [{"type": "Pods", "value": 1}]}}}}, "behavior/scaleDown/policies/0"),
+    ({"metrics": {"grafana": {"enabled": "true"}}}, "metrics/grafana/enabled"), ({"metrics": {"grafana": {"folder": "x"}}}, "folder"),
+    ({"metrics": {"grafana": {"labels": {"grafana_dashboard": 1}}}}, "metrics/grafana/labels/grafana_dashboard"),
+    ({"metrics": {"grafana": {"labels": {"team": "not a label"}}}}, "metrics/grafana/labels/team"),
+    ({"metrics": {"grafana": {"labels": ["a"]}}}, "metrics/grafana/labels")]
 
 
 @pytest.mark.parametrize("values,where", REFUSED_BY_SCHEMA, ids=[f"{w}-{k}" for k, (_, w) in enumerate(REFUSED_BY_SCHEMA)])
@@ -277,10 +308,12 @@ REFUSED_TOGETHER = [
     ({"extraEnv": [{"name": "AURORA_MASTER_KEY", "value": "x"}]}, "AURORA_MASTER_KEY is a secret"),
     ({"dataPlane": {"extraEnv": [{"name": "OPENAI_API_KEY", "value": "x"}]}}, "OPENAI_API_KEY is a secret"),
     ({"config": '[providers.x]\n  api_key = "sk"\n'}, "no place for secrets"),
+    ({"config": 'providers = {x = {type = "openai", "api_key" = "sk"}}\n'}, "it becomes a ConfigMap"),
     ({"cluster": {"failoverMode": "active_passive"}, "persistence": {"enabled": False}}, "needs persistence.enabled=true"),
     ({"autoscaling": {"enabled": True, "minReplicas": 2}, "cluster": {"failoverMode": "active_passive"}}, "want at least 3, those vote"),
     ({"autoscaling": {"enabled": True, "maxReplicas": 2}}, "below autoscaling.minReplicas 3"),
     ({"autoscaling": {"enabled": True}, "replicaCount": 1, "cluster": {"enabled": False}}, "autoscaling.enabled needs cluster.enabled"),
+    ({"autoscaling": {"enabled": True}, "controlPlane": {"resources": {"requests": {"cpu": None}}}}, "needs controlPlane.resources.requests.cpu"),
     ({"ingress": {"enabled": True}}, "ingress.enabled needs ingress.host"),
     ({"cluster": {"zone": "a", "zoneFromPodLabel": "b"}}, "both set")]
 

@@ -17,6 +17,11 @@
 {{- if lt (int $v.autoscaling.maxReplicas) (int $v.autoscaling.minReplicas) -}}
 {{- fail (printf "autoscaling.maxReplicas is %d, below autoscaling.minReplicas %d" (int $v.autoscaling.maxReplicas) (int $v.autoscaling.minReplicas)) -}}
 {{- end -}}
+{{- range $name, $own := dict "dataPlane" $v.dataPlane.resources "controlPlane" $v.controlPlane.resources -}}
+{{- if not (dig "requests" "cpu" "" $own) -}}
+{{- fail (printf "autoscaling.enabled needs %s.resources.requests.cpu: utilization is a share of what every container of the pod asks for" $name) -}}
+{{- end -}}
+{{- end -}}
 {{- $voters := min 3 (int $v.replicaCount) -}}
 {{- if and (eq $v.cluster.failoverMode "active_passive") (lt (int $v.autoscaling.minReplicas) (int $voters)) -}}
 {{- fail (printf "autoscaling.minReplicas is %d: with active_passive want at least %d, those vote" (int $v.autoscaling.minReplicas) (int $voters)) -}}
@@ -69,7 +74,7 @@
 {{- fail (printf "extraEnv: %s is a secret: use auth, encryption, cluster.gossip or providers" .name) -}}
 {{- end -}}
 {{- end -}}
-{{- if regexMatch "(?m)^\\s*(api_key|master_key|encryption_key|gossip_keys)\\s*=" $v.config -}}
+{{- if regexMatch "(?m)^([^#\\n]*[\\s{,.\"'])?(api_key|master_key|encryption_key|gossip_keys)[\"']?\\s*=" $v.config -}}
 {{- fail "config: it becomes a ConfigMap, which is no place for secrets: use auth, encryption, cluster.gossip or providers" -}}
 {{- end -}}
 {{- if and $v.cluster.zone $v.cluster.zoneFromPodLabel -}}
