@@ -7,7 +7,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 CHART = f"{ROOT}/deploy/k8s/aurora"
 HELM = os.environ.get("AURORA_HELM", "")
 BIN = os.environ.get("AURORA_BIN", f"{ROOT}/build/release/bin")
-CI = sorted(f[: -len("-values.yaml")] for f in os.listdir(f"{CHART}/ci"))
+EXAMPLES = f"{ROOT}/deploy/k8s/examples"
+CI = sorted(f[: -len("-values.yaml")] for f in os.listdir(f"{CHART}/ci")) + sorted(
+    f"examples/{f[: -len('.yaml')]}" for f in os.listdir(EXAMPLES) if f.endswith(".yaml"))
 KUBE = "1.37.0"
 
 
@@ -16,11 +18,15 @@ def helm(*args, text=None):
     return subprocess.run([HELM, *args], input=text, capture_output=True, text=True, timeout=120, env=env)
 
 
+def values_file(name):
+    return f"{EXAMPLES}/{name.removeprefix('examples/')}.yaml" if name.startswith("examples/") else f"{CHART}/ci/{name}-values.yaml"
+
+
 def template(values, *args, kube=KUBE, where=CHART):
-    """`values`: a dict, or the name of a file in ci/. Returns helm's result."""
+    """`values`: a dict, or the name of a file in ci/ or of an example. Returns helm's result."""
     command = ["template", "gw", where, "--namespace", "ai", "--kube-version", kube, *args]
     if isinstance(values, str):
-        return helm(*command, "-f", f"{CHART}/ci/{values}-values.yaml")
+        return helm(*command, "-f", values_file(values))
     return helm(*command, "-f", "-", text=json.dumps(values))
 
 

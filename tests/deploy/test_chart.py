@@ -1,5 +1,5 @@
 """The chart: what helm renders is valid, safe, upgradable, and what our processes accept."""
-import base64, os, re, subprocess
+import base64, http.server, os, re, subprocess, threading
 
 import pytest
 import yaml
@@ -22,7 +22,7 @@ def valid(doc, version):
 
 def test_lint_has_nothing_to_say():
     for values in CI:
-        r = chart.helm("lint", "--strict", "--kube-version", chart.KUBE, "-f", f"{CHART}/ci/{values}-values.yaml", CHART)
+        r = chart.helm("lint", "--strict", "--kube-version", chart.KUBE, "-f", chart.values_file(values), CHART)
         assert r.returncode == 0 and "[WARNING]" not in r.stdout, r.stdout + r.stderr
 
 
@@ -253,6 +253,48 @@ def test_an_ingress_leads_to_the_client_api_alone_and_an_autoscaler_to_the_pods(
     assert scaler["scaleTargetRef"]["name"] == one(docs, "StatefulSet")["metadata"]["name"]
     assert (scaler["minReplicas"], scaler["maxReplicas"]) == (3, 8) and scaler["behavior"]["scaleDown"]["policies"][0]["value"] == 1
     assert not [d for d in render("default") if d["kind"] in ("Ingress", "HorizontalPodAutoscaler")]
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.send_response({"/readyz": self.server.ready, "/v1/models": 401}[self.path])
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *args):
+        pass
+
+
+def test_helm_test_asks_the_services_and_fails_where_nobody_is_ready():
+    docs = render("default")
+    tester = one(docs, "Pod")
+    assert tester["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    c = tester["spec"]["containers"][0]
+    env = {e["name"]: e["value"] for e in c["env"]}
+    services = {d["metadata"]["name"]: [p["port"] for p in d["spec"]["ports"]] for d in docs if d["kind"] == "Service"}
+    assert int(env["CLIENT_PORT"]) in services[env["CLIENT"]] and 9091 in services[env["NODES"]]
+    for doc in docs:  # it is no node: nothing selects it
+        if doc["kind"] in ("Service", "PodDisruptionBudget", "NetworkPolicy"):
+            selector = doc["spec"].get("podSelector", doc["spec"]["selector"] if doc["kind"] == "Service" else doc["spec"].get("selector", {}))
+            assert not selector.get("matchLabels", selector).items() <= tester["metadata"]["labels"].items(), doc["metadata"]["name"]
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        def run(**more):
+            script = c["command"][-1].replace(" 9091 ", f" {server.server_port} ")
+            own = {"PATH": os.environ["PATH"], "PAUSE": "0.01", **env, "NODES": "127.0.0.1", "CLIENT": "127.0.0.1", "CLIENT_PORT": str(server.server_port), **more}
+            return subprocess.run([*c["command"][:-1], script], env=own, capture_output=True, text=True, timeout=30)
+        server.ready = 200
+        assert run().returncode == 0 and "401" in run().stdout
+        assert run(CLIENT_TLS="x").returncode == 0
+        assert run(CLIENT_PORT="1").returncode == 1
+        server.ready = 503
+        assert run().returncode == 1
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 REFUSED_BY_SCHEMA = [
