@@ -20,7 +20,7 @@ httpd::Response FailureOfFile(const Call& call, const absl::Status& status) {
 }
 
 template <class Request, class Response, class Show>
-void Run(const Call& call, const Request& request, Show show) {
+void RunOnFile(const Call& call, const Request& request, Show show) {
   call.handlers->Handle(call.caller, request, Reply<Response>([call, show](absl::StatusOr<Response> answer) {
                           call.finish(answer.ok() ? show(*answer) : FailureOfFile(call, answer.status()));
                         }));
@@ -29,20 +29,20 @@ void Run(const Call& call, const Request& request, Show show) {
 void Create(Call call) {
   v1::CreateBackupRequest request;
   if (OptionalBody(call, &request)) {
-    Run<v1::CreateBackupRequest, v1::CreateBackupResponse>(
+    RunOnFile<v1::CreateBackupRequest, v1::CreateBackupResponse>(
         call, request, [](const auto& r) { return JsonResponse(201, protojson::ToJson(r.backup())); });
   }
 }
 
 void List(Call call) {
-  Run<v1::ListBackupsRequest, v1::ListBackupsResponse>(
+  RunOnFile<v1::ListBackupsRequest, v1::ListBackupsResponse>(
       call, {}, [](const auto& r) { return JsonResponse(200, protojson::ToJson(r)); });
 }
 
-void Verify(Call call) {
+void VerifyBackup(Call call) {
   v1::VerifyBackupRequest request;
   request.set_name(call.id);
-  Run<v1::VerifyBackupRequest, v1::VerifyBackupResponse>(
+  RunOnFile<v1::VerifyBackupRequest, v1::VerifyBackupResponse>(
       call, request, [](const auto& r) { return JsonResponse(200, protojson::ToJson(r.backup())); });
 }
 
@@ -52,18 +52,18 @@ void Restore(Call call) {
     return;
   }
   if (!request.name().empty() && request.name() != call.id) {
-    call.finish(call.error(InvalidArgument("name: differs from the one in the path")));
+    Fail(call, InvalidArgument("name: differs from the one in the path"));
     return;
   }
   request.set_name(call.id);
-  Run<v1::RestoreBackupRequest, v1::RestoreBackupResponse>(
+  RunOnFile<v1::RestoreBackupRequest, v1::RestoreBackupResponse>(
       call, request, [](const auto& r) { return JsonResponse(200, protojson::ToJson(r)); });
 }
 
 void Delete(Call call) {
   v1::DeleteBackupRequest request;
   request.set_name(call.id);
-  Run<v1::DeleteBackupRequest, v1::DeleteBackupResponse>(
+  RunOnFile<v1::DeleteBackupRequest, v1::DeleteBackupResponse>(
       call, request, [](const auto& r) { return JsonResponse(200, protojson::ToJson(r)); });
 }
 
@@ -71,7 +71,7 @@ constexpr std::array kBackupRoutes = {
     Route{Method::kGet, "backups", "", List},
     Route{Method::kPost, "backups", "", Create},
     Route{Method::kDelete, "backups/:name", "", Delete},
-    Route{Method::kPost, "backups/:name/verify", "", Verify},
+    Route{Method::kPost, "backups/:name/verify", "", VerifyBackup},
     Route{Method::kPost, "backups/:name/restore", "", Restore},
 };
 

@@ -27,6 +27,10 @@ struct Call {
   std::function<httpd::Response(const absl::Status&)> error;
 };
 
+inline void Fail(const Call& call, const absl::Status& status) {
+  call.finish(call.error(status));
+}
+
 struct Route {
   http::Method method;
   // Below /admin/api/v1/. ":x" takes one part, "*x" everything up to what follows it ('/'

@@ -17,13 +17,6 @@ Json EntityOf(const std::string& text) {
   return Json::parse(text, nullptr, false);
 }
 
-template <class Request, class Response, class Show>
-void Run(const Call& call, const Request& request, Show show) {
-  call.handlers->Handle(call.caller, request, Reply<Response>([call, show](absl::StatusOr<Response> answer) {
-                          call.finish(answer.ok() ? show(*answer) : call.error(answer.status()));
-                        }));
-}
-
 template <class Response>
 Json Written(const Response& answer) {
   Json body = EntityOf(answer.entity());
@@ -40,7 +33,7 @@ void ListEntities(Call call) {
   v1::ListEntitiesRequest request;
   request.set_kind(std::string(call.kind->name));
   if (const absl::Status status = Page(call, &request); !status.ok()) {
-    call.finish(call.error(status));
+    Fail(call, status);
     return;
   }
   using Response = v1::ListEntitiesResponse;
@@ -71,7 +64,7 @@ void PutEntity(Call call) {
   request.set_name(call.id);
   request.set_entity(call.body);
   if (const absl::Status status = Options(call, request.mutable_options()); !status.ok()) {
-    call.finish(call.error(status));
+    Fail(call, status);
     return;
   }
   using Response = v1::PutEntityResponse;
@@ -86,7 +79,7 @@ bool NameEntity(const Call& call, Request* request) {
   request->set_name(call.id);
   const absl::Status status = Options(call, request->mutable_options());
   if (!status.ok()) {
-    call.finish(call.error(status));
+    Fail(call, status);
   }
   return status.ok();
 }

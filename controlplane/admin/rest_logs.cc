@@ -10,10 +10,6 @@ namespace {
 
 using http::Method;
 
-void Fail(const Call& call, const absl::Status& status) {
-  call.finish(call.error(status));
-}
-
 absl::Status Time(const Call& call, const std::string& name,
                   google::protobuf::Timestamp* (*at)(v1::GetUsageSummaryRequest*),
                   v1::GetUsageSummaryRequest* request) {

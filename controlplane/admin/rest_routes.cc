@@ -17,10 +17,6 @@ namespace {
 using http::Method;
 using Json = nlohmann::ordered_json;
 
-void Fail(const Call& call, const absl::Status& status) {
-  call.finish(call.error(status));
-}
-
 // ---- What comes in ----
 
 // A field the path names: the body may only repeat it.
@@ -86,7 +82,7 @@ void Write(const Call& call, const Request& request) {
   call.handlers->Handle(call.caller, request,
                         Reply<Response>([call](absl::StatusOr<Response> answer) {
                           if (!answer.ok()) {
-                            call.finish(call.error(answer.status()));
+                            Fail(call, answer.status());
                             return;
                           }
                           Json body = protojson::ToJson(((*answer).*entity)());

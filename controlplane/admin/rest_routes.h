@@ -50,28 +50,33 @@ bool OptionalBody(const Call& call, Request* request) {
   const absl::Status status =
       call.body.empty() ? absl::OkStatus() : protojson::FromJsonText(call.body, request).status();
   if (!status.ok()) {
-    call.finish(call.error(status));
+    Fail(call, status);
   }
   return status.ok();
+}
+
+// `show` turns the handler's answer into the response.
+template <class Request, class Response, class Shown>
+void Run(const Call& call, const Request& request, Shown show) {
+  call.handlers->Handle(call.caller, request, Reply<Response>([call, show](absl::StatusOr<Response> answer) {
+                          call.finish(answer.ok() ? show(*answer) : call.error(answer.status()));
+                        }));
 }
 
 // The whole message.
 template <class Request, class Response>
 void Show(const Call& call, const Request& request) {
-  call.handlers->Handle(call.caller, request, Reply<Response>([call](absl::StatusOr<Response> answer) {
-                          call.finish(answer.ok() ? JsonResponse(200, protojson::ToJson(*answer))
-                                                  : call.error(answer.status()));
-                        }));
+  Run<Request, Response>(call, request, [](const Response& answer) {
+    return JsonResponse(200, protojson::ToJson(answer));
+  });
 }
 
 // Of a cluster: with clustering off the body is `enabled` alone.
 template <class Request, class Response>
 void ShowOrOff(Call call) {
-  call.handlers->Handle(call.caller, Request(), Reply<Response>([call](absl::StatusOr<Response> answer) {
-                          call.finish(!answer.ok()        ? call.error(answer.status())
-                                      : answer->enabled() ? JsonResponse(200, protojson::ToJson(*answer))
-                                                          : JsonResponse(200, {{"enabled", false}}));
-                        }));
+  Run<Request, Response>(call, Request(), [](const Response& answer) {
+    return JsonResponse(200, answer.enabled() ? protojson::ToJson(answer) : nlohmann::ordered_json{{"enabled", false}});
+  });
 }
 
 // One table per face; `kinds` outlives it. The routes stay where they are.

@@ -14,13 +14,13 @@ using http::Method;
 void Conflicts(Call call) {
   v1::ListSyncConflictsRequest request;
   if (const absl::Status status = Page(call, &request); !status.ok()) {
-    call.finish(call.error(status));
+    Fail(call, status);
     return;
   }
   Show<v1::ListSyncConflictsRequest, v1::ListSyncConflictsResponse>(call, request);
 }
 
-void Verify(Call call) {
+void VerifySync(Call call) {
   if (v1::VerifySyncRequest request; OptionalBody(call, &request)) {
     Show<v1::VerifySyncRequest, v1::VerifySyncResponse>(call, request);
   }
@@ -29,7 +29,7 @@ void Verify(Call call) {
 constexpr std::array kSyncRoutes = {
     Route{Method::kGet, "sync/status", "", ShowOrOff<v1::GetSyncStatusRequest, v1::GetSyncStatusResponse>},
     Route{Method::kGet, "sync/conflicts", kPageParameters, Conflicts},
-    Route{Method::kPost, "sync/verify", "", Verify},
+    Route{Method::kPost, "sync/verify", "", VerifySync},
 };
 
 }  // namespace

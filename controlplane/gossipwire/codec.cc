@@ -63,7 +63,7 @@ void WriteSource(MapWriter& map, const Address& source, const std::string& sourc
   }
 }
 
-struct Encoder {
+struct MessageEncoder {
   std::string* out;
   bool stream;
 
@@ -232,13 +232,13 @@ std::string_view NormalizeIp(std::string_view ip) {
 
 std::string EncodeMessage(const Message& message) {
   std::string out;
-  std::visit(Encoder{&out, false}, message);
+  std::visit(MessageEncoder{&out, false}, message);
   return out;
 }
 
 std::string EncodeStreamMessage(const Message& message) {
   std::string out;
-  std::visit(Encoder{&out, true}, message);
+  std::visit(MessageEncoder{&out, true}, message);
   return out;
 }
 

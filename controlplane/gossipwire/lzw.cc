@@ -67,9 +67,9 @@ class PairTable {
   std::vector<uint32_t> slots_;
 };
 
-class Encoder {
+class LzwEncoder {
  public:
-  explicit Encoder(std::string* out) : bits_(out) { bits_.Put(kClear, width_); }
+  explicit LzwEncoder(std::string* out) : bits_(out) { bits_.Put(kClear, width_); }
 
   void Run(std::string_view plain) {
     uint32_t code = static_cast<uint8_t>(plain[0]);
@@ -250,7 +250,7 @@ class Decoder {
 
 std::string LzwEncode(std::string_view plain) {
   std::string out;
-  Encoder encoder(&out);
+  LzwEncoder encoder(&out);
   if (!plain.empty()) {
     encoder.Run(plain);
   }

@@ -7,7 +7,7 @@
 namespace aurora::kinds {
 namespace {
 
-constexpr double kUsdMax = 1e9;
+constexpr double kBudgetUsdMax = 1e9;
 constexpr std::string_view kPeriods = "allowed are hour, day, week, month";
 constexpr std::string_view kPath = "path:";
 constexpr std::string_view kKey = "key:";
@@ -35,7 +35,7 @@ absl::Status Validate(const v1::BudgetSpec& spec) {
   if (spec.period() == v1::BUDGET_PERIOD_UNSPECIFIED || !v1::BudgetPeriod_IsValid(spec.period())) {
     return Bad("period", "is required; " + std::string(kPeriods));
   }
-  AURORA_RETURN_IF_ERROR(CheckUsd("limit_usd", spec.limit_usd(), kUsdMax));
+  AURORA_RETURN_IF_ERROR(CheckUsd("limit_usd", spec.limit_usd(), kBudgetUsdMax));
   return spec.limit_usd() > 0 ? absl::OkStatus() : Bad("limit_usd", "is required and must be more than 0");
 }
 

@@ -10,7 +10,7 @@
 namespace aurora::kinds {
 namespace {
 
-constexpr double kUsdMax = 1e6;
+constexpr double kPriceUsdMax = 1e6;
 
 struct Name {
   std::string_view selector;
@@ -49,12 +49,12 @@ absl::Status Validate(const v1::PricingSpec& spec) {
   if (spec.effective_from().nanos() != 0) {
     return Bad("effective_from", "is not a whole second");
   }
-  AURORA_RETURN_IF_ERROR(CheckUsd("input_per_mtok", spec.input_per_mtok(), kUsdMax));
-  AURORA_RETURN_IF_ERROR(CheckUsd("output_per_mtok", spec.output_per_mtok(), kUsdMax));
-  AURORA_RETURN_IF_ERROR(CheckUsd("cached_input_per_mtok", spec.cached_input_per_mtok(), kUsdMax));
-  AURORA_RETURN_IF_ERROR(CheckUsd("cache_write_per_mtok", spec.cache_write_per_mtok(), kUsdMax));
-  AURORA_RETURN_IF_ERROR(CheckUsd("reasoning_output_per_mtok", spec.reasoning_output_per_mtok(), kUsdMax));
-  return CheckUsd("per_request", spec.per_request(), kUsdMax);
+  AURORA_RETURN_IF_ERROR(CheckUsd("input_per_mtok", spec.input_per_mtok(), kPriceUsdMax));
+  AURORA_RETURN_IF_ERROR(CheckUsd("output_per_mtok", spec.output_per_mtok(), kPriceUsdMax));
+  AURORA_RETURN_IF_ERROR(CheckUsd("cached_input_per_mtok", spec.cached_input_per_mtok(), kPriceUsdMax));
+  AURORA_RETURN_IF_ERROR(CheckUsd("cache_write_per_mtok", spec.cache_write_per_mtok(), kPriceUsdMax));
+  AURORA_RETURN_IF_ERROR(CheckUsd("reasoning_output_per_mtok", spec.reasoning_output_per_mtok(), kPriceUsdMax));
+  return CheckUsd("per_request", spec.per_request(), kPriceUsdMax);
 }
 
 absl::Status PricingRules::Complete(std::string_view name, int64_t now_s, Spec* spec) {

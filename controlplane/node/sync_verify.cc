@@ -78,7 +78,7 @@ void SyncVerify::Start(bool repair, Duration timeout, Reply reply) {
     reply(FailedPrecondition("a verification is under way on this node; wait for it"));
     return;
   }
-  run_.emplace();
+  run_ = Run();  // not emplace(): clang decides that before the class with its initializers is complete
   run_->repair = repair;
   run_->until = deps_.now() + timeout;
   run_->reply = std::move(reply);

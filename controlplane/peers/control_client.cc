@@ -17,8 +17,6 @@
 namespace aurora::peers {
 namespace {
 
-constexpr int kPingEveryMs = 10'000;
-constexpr int kPingWaitsMs = 5'000;
 constexpr int kConnectMs = 5'000;
 
 // Numeric addresses must not go through a resolver: "a name" would be looked up with retries of its own.

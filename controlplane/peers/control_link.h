@@ -39,6 +39,7 @@ inline constexpr size_t kQueueBytesMax = 4 << 20;
 inline constexpr size_t kQueueFramesMax = 1024;
 // Received; more is a flood: the stream is for heartbeats and elections.
 inline constexpr int kFramesPerSecond = 500;
+inline constexpr size_t kPeersRemembered = 64;  // whose counts are kept when they are gone
 // What a Replicate frame costs in the queue: its encoded bytes and this.
 inline constexpr size_t kReplicateFrameOverhead = 128;
 inline constexpr size_t kReplicateQueueMax = 2 << 20;

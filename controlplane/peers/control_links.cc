@@ -11,7 +11,6 @@
 namespace aurora::peers {
 namespace {
 
-constexpr size_t kPeersRemembered = 64;
 // gRPC 1.51's callback threads sleep 0.1 s at a time after a second without an event; then every frame would wait.
 constexpr Duration kPulse = Duration::Millis(400);
 constexpr int64_t kIntervalDefaultMs = 30'000;

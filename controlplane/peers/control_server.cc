@@ -16,8 +16,6 @@ namespace {
 
 constexpr int kMemoryMax = 128 << 20;
 constexpr int kStreamsPerConnection = 4;
-constexpr int kPingEveryMs = 10'000;
-constexpr int kPingWaitsMs = 5'000;
 constexpr int kIdleConnectionMs = 30'000;
 constexpr int kHandshakeMs = 5'000;
 

@@ -19,6 +19,9 @@ namespace aurora::peers {
 
 // What a peer may have sent that nobody has read, in gRPC.
 inline constexpr int kStreamWindow = 1 << 20;
+// A connection nothing comes on is pinged, and given up when that is not answered.
+inline constexpr int kPingEveryMs = 10'000;
+inline constexpr int kPingWaitsMs = 5'000;
 
 // The gRPC call under a stream. Called under the stream's lock; never calls back from inside.
 template <class F>

@@ -11,7 +11,6 @@
 namespace aurora::peers {
 namespace {
 
-constexpr size_t kPeersRemembered = 64;
 constexpr Duration kSlowLook = Duration::Seconds(1);
 
 // How many there may be is Control's to say.

@@ -10,7 +10,6 @@ namespace {
 
 constexpr Duration kReviewSoon = Duration::Seconds(1);
 constexpr Duration kReviewLater = Duration::Seconds(60);
-constexpr int64_t kDayMs = 24LL * 3600 * 1000;
 constexpr int64_t kHourMs = 3600LL * 1000;
 
 std::string Missing(const std::vector<std::string>& wanted, const std::vector<std::string>& there) {
@@ -182,7 +181,7 @@ void Roster::Review(Instant now, int64_t wall_ms, Outbox& out) {
       ++at;
     }
   }
-  std::erase_if(removed_, [&](const RemovedNode& r) { return r.at_ms < wall_ms - kDayMs; });
+  std::erase_if(removed_, [&](const RemovedNode& r) { return r.at_ms < wall_ms - kRemovedKeptMs; });
   if (removed_.size() > kRemovedMax) {
     removed_.erase(removed_.begin(), removed_.end() - kRemovedMax);
   }

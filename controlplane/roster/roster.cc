@@ -6,7 +6,6 @@
 namespace aurora::roster {
 namespace {
 
-constexpr int64_t kDayMs = 24LL * 3600 * 1000;
 constexpr int64_t kFutureMs = 5LL * 60 * 1000;
 
 FoundingConfig FoundingOf(const RosterConfig& config, const NodeInfo& self) {
@@ -224,7 +223,7 @@ void Roster::MergeRemoved(const std::vector<RemovedNode>& removed, int64_t wall_
     const bool mine = std::any_of(removed_.begin(), removed_.end(), [&](const RemovedNode& own) {
       return own.uid == r.uid && own.at_ms >= r.at_ms;
     });
-    if (mine || r.uid == self_.uid || r.at_ms > wall_ms + kFutureMs || r.at_ms < wall_ms - kDayMs) {
+    if (mine || r.uid == self_.uid || r.at_ms > wall_ms + kFutureMs || r.at_ms < wall_ms - kRemovedKeptMs) {
       continue;
     }
     Peer* peer = FindUid(r.uid);

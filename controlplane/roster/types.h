@@ -19,6 +19,7 @@ inline constexpr size_t kTrackedMax = 64;    // entries, guests and strangers in
 inline constexpr size_t kTextMax = 255;      // bytes of any text of a peer
 inline constexpr size_t kKeysMax = 16;       // gossip key fingerprints of one node
 inline constexpr size_t kRemovedMax = 64;    // remembered removals
+inline constexpr int64_t kRemovedKeptMs = 24LL * 3600 * 1000;
 inline constexpr size_t kFormerMax = 4;      // earlier uids of one node
 
 // Why a peer is not let in; Bye.Reason on the wire, same numbers.

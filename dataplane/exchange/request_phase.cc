@@ -10,8 +10,7 @@
 namespace aurora::exchange {
 namespace {
 
-constexpr size_t kAskedMax = 256;               // a model name
-constexpr uint32_t kSwallowMax = 1u << 20;      // of a body nobody wants, to keep the connection
+constexpr uint32_t kSwallowMax = 1u << 20;  // of a body nobody wants, to keep the connection
 constexpr int64_t kBodyTimeoutsMax = 5;
 
 bool StartsWithIgnoreCase(std::string_view s, std::string_view lower) {
@@ -165,7 +164,7 @@ void Exchange::State::SaveHead(const http::Head& head) {
   const std::string_view target = relay ? http::QueryOf(head.target) : head.target;
   const size_t front = target.size() + lines + kJson.size();
   const size_t body = head.body == http::Head::Body::kLength ? static_cast<size_t>(head.content_length) : 0;
-  request.keep.Reserve(*ctx.buffers, front + body + kAskedMax);
+  request.keep.Reserve(*ctx.buffers, front + body + kModelNameMax);
   request.keep.Append(*ctx.buffers, target);
   request.target_size = static_cast<uint32_t>(target.size());
   char* scratch = ctx.arena->Allocate(lines);
@@ -219,7 +218,7 @@ bool Exchange::State::Inflate(Outbox& out) {
   }
   const std::string_view front = ctx.arena->Copy(request.keep.view().substr(0, request.body_begin()));
   request.keep.Clear();
-  request.keep.Reserve(*ctx.buffers, front.size() + inflated->size() + kAskedMax);
+  request.keep.Reserve(*ctx.buffers, front.size() + inflated->size() + kModelNameMax);
   request.keep.Append(*ctx.buffers, front);
   request.keep.Append(*ctx.buffers, *inflated);
   request.body_size = static_cast<uint32_t>(inflated->size());

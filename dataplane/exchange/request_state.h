@@ -15,6 +15,8 @@
 
 namespace aurora::exchange {
 
+inline constexpr size_t kModelNameMax = 256;
+
 struct RequestState {
   std::shared_ptr<const model::Snapshot> snapshot;  // the one this request began with
   const model::KeySecret* secret = nullptr;         // in snapshot

@@ -9,8 +9,6 @@
 namespace aurora::exchange {
 namespace {
 
-constexpr size_t kAskedMax = 256;
-
 // The model that a passthrough path names: "…/models/{m}:verb", "…/deployments/{m}/…"; "" when it names none.
 std::string_view ModelInPath(std::string_view path) {
   for (const std::string_view marker : {std::string_view("/deployments/"), std::string_view("/models/")}) {
@@ -66,7 +64,7 @@ bool Exchange::State::ScanBody(Outbox& out) {
     return false;
   }
   record.model = scan.model;
-  if (scan.model.size() > kAskedMax) {
+  if (scan.model.size() > kModelNameMax) {
     Fail({404, "model_not_found", "There is no model with such a long name.", "model"},
          model::Outcome::kClientError, out);
     return false;

@@ -19,7 +19,6 @@ namespace {
 // Between two tries at a leader that does not answer or does not serve yet: a takeover's barrier takes a second.
 constexpr int64_t kPauseMs = 40;
 constexpr int64_t kPauseSteps = 4;
-constexpr size_t kSwallowMax = size_t{1} << 20;
 }  // namespace
 
 Forward::Forward(const Deps& deps, SavedHead head, const Caller& caller, std::string_view request_id)

@@ -28,6 +28,7 @@ namespace aurora::failover {
 
 inline constexpr size_t kBufferMax = size_t{256} << 10;
 inline constexpr size_t kReplayMax = size_t{1} << 20;
+inline constexpr size_t kSwallowMax = size_t{1} << 20;  // of a body nobody wants, to keep the connection
 inline constexpr std::string_view kNotExecutedHeader = "x-aurora-not-executed";
 
 // Who serves, as the loop knows it: refreshed by the driver, which then calls RoleChanged.

@@ -14,7 +14,6 @@ using exchange::Outbox;
 namespace {
 
 constexpr uint64_t kDiscardMax = 16 * 1024;
-constexpr uint64_t kSwallowMax = uint64_t{1} << 20;
 
 bool NotExecuted(const http::Head& head) {
   const http::Header* header = head.status == 503 ? head.Find(kNotExecutedHeader) : nullptr;

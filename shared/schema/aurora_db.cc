@@ -10,7 +10,7 @@
 namespace aurora::schema {
 namespace {
 
-constexpr std::array<std::string_view, kAuroraVersion> kScripts = {R"sql(
+constexpr std::array<std::string_view, kAuroraVersion> kAuroraScripts = {R"sql(
 CREATE TABLE row (
   kind TEXT NOT NULL,
   id TEXT NOT NULL,
@@ -79,7 +79,7 @@ INSERT INTO meta (key, value) SELECT 'fill_columns', '2' WHERE EXISTS (SELECT 1 
 absl::StatusOr<sqlite::Database> OpenAuroraForWrite(std::string_view path, std::string_view vfs) {
   sqlite::Options options;
   options.vfs = vfs;
-  return OpenOwned(path, options, kScripts);
+  return OpenOwned(path, options, kAuroraScripts);
 }
 
 absl::StatusOr<sqlite::Database> OpenAuroraForRead(std::string_view path, std::string_view vfs) {

@@ -8,7 +8,7 @@
 namespace aurora::schema {
 namespace {
 
-constexpr std::array<std::string_view, kElectionVersion> kScripts = {R"sql(
+constexpr std::array<std::string_view, kElectionVersion> kElectionScripts = {R"sql(
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE founder (position INTEGER PRIMARY KEY, node_uid TEXT NOT NULL, node_id TEXT NOT NULL);
 CREATE TABLE peer (
@@ -59,7 +59,7 @@ absl::StatusOr<sqlite::Database> OpenElection(std::string_view path, std::string
   options.synchronous = sqlite::Synchronous::kFull;
   options.vfs = vfs;
   AURORA_ASSIGN_OR_RETURN(sqlite::Database db, sqlite::Database::Open(path, options));
-  AURORA_RETURN_IF_ERROR(Migrate(db, kScripts));
+  AURORA_RETURN_IF_ERROR(Migrate(db, kElectionScripts));
   return db;
 }
 

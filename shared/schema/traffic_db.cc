@@ -103,7 +103,7 @@ CREATE TABLE usage_batch (
 );
 )sql";
 
-constexpr std::array<std::string_view, kTrafficVersion> kScripts = {kVersion1, kVersion2, kVersion3};
+constexpr std::array<std::string_view, kTrafficVersion> kTrafficScripts = {kVersion1, kVersion2, kVersion3};
 
 }  // namespace
 
@@ -112,7 +112,7 @@ absl::StatusOr<sqlite::Database> OpenTrafficForWrite(std::string_view path, std:
   options.incremental_vacuum = true;
   options.synchronous = sqlite::Synchronous::kNormal;
   options.vfs = vfs;
-  AURORA_ASSIGN_OR_RETURN(sqlite::Database db, OpenOwned(path, options, kScripts));
+  AURORA_ASSIGN_OR_RETURN(sqlite::Database db, OpenOwned(path, options, kTrafficScripts));
   AURORA_RETURN_IF_ERROR(ExposeUsage(db));
   return db;
 }

@@ -5,7 +5,8 @@ Nothing sleeps to let something happen: until() waits on the condition, with a d
 import base64, http.client, json, os, shutil, signal, socket, subprocess, tempfile, time
 
 BIN = os.environ.get("AURORA_BIN", os.path.join(os.path.dirname(__file__), "../../build/release/bin"))
-_next_address = [os.getpid() % 200 + 20, 1]
+# Each process that runs tests starts at a place of its own.
+_addresses = (f"127.{net}.{(os.getpid() * 101 + k) % 256}.{host}" for net in range(80, 120) for k in range(256) for host in range(2, 250))
 
 
 def until(condition, what, seconds=10):
@@ -21,15 +22,14 @@ def until(condition, what, seconds=10):
 
 def free_address():
     """A loopback address nobody else uses: its port 8080 can be bound."""
-    while True:
-        _next_address[1] += 1
-        host = f"127.77.{_next_address[0]}.{_next_address[1]}"
+    for host in _addresses:
         with socket.socket() as s:
             try:
                 s.bind((host, 8080))
                 return host
             except OSError:
                 continue
+    raise AssertionError("every address of 127.80.0.0 to 127.119.255.255 was used")
 
 
 class Response:

@@ -27,7 +27,7 @@ const std::vector<Column> kNodeColumns = {{"NODE", "node_id"},
                                           {"SYNC", "sync_addr", true},
                                           {"LAG-MS", "lag_ms", true}};
 
-const std::vector<Column> kKeyColumns = {
+const std::vector<Column> kGossipKeyColumns = {
     {"FINGERPRINT", "fingerprint"}, {"PRIMARY", "primary"}, {"SOURCE", "source"}, {"MISSING-ON", "missing_on"}};
 
 const std::vector<Column> kSyncColumns = {{"NODE", "node_id"},
@@ -222,7 +222,7 @@ int KeyringList(Session& session) {
     return session.Fail(status);
   }
   const Json body = protojson::ToJson(response);
-  Print(session.out, session.format, body, body["keys"], kKeyColumns);
+  Print(session.out, session.format, body, body["keys"], kGossipKeyColumns);
   return kOk;
 }
 

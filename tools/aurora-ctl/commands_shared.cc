@@ -13,7 +13,7 @@ namespace {
 using Stub = Client::Stub;
 using Json = nlohmann::ordered_json;
 
-std::vector<Column> Columns(std::string_view kind) {
+std::vector<Column> SharedColumns(std::string_view kind) {
   if (kind == schema::kGuardrail) {
     return {{"NAME", "name"},         {"TYPE", "type"},           {"DIRECTION", "direction"},
             {"ENABLED", "enabled"},   {"ORDER", "order"},         {"ON-ERROR", "on_error"},
@@ -95,7 +95,7 @@ int SharedList(Session& session, const std::string& kind) {
       body[std::string(names.list)] = rows;
     }
   }
-  Print(session.out, session.format, body, rows, Columns(kind));
+  Print(session.out, session.format, body, rows, SharedColumns(kind));
   return kOk;
 }
 

@@ -26,6 +26,7 @@ find_path(LLHTTP_SRC llhttp.c PATHS /usr/share/llhttp REQUIRED)
 add_library(llhttp STATIC ${LLHTTP_SRC}/llhttp.c ${LLHTTP_SRC}/api.c ${LLHTTP_SRC}/http.c)
 target_include_directories(llhttp SYSTEM PUBLIC ${LLHTTP_INC} ${LLHTTP_INC}/llhttp)
 target_compile_definitions(llhttp PUBLIC LLHTTP_STRICT_MODE=1)
+set_target_properties(llhttp PROPERTIES UNITY_BUILD OFF)
 
 find_program(CCACHE ccache)
 if(CCACHE)

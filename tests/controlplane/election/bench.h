@@ -101,7 +101,7 @@ class Bench {
           continue;
         }
         Call(envelope.to,
-             [&](Election& e, Outbox& out) { e.Receive(now, from, envelope.message, out); });
+             [&, from = from, &message = envelope.message](Election& e, Outbox& out) { e.Receive(now, from, message, out); });
       }
       for (auto& [name, node] : nodes) {
         if (!dead.contains(name) && node.core->NextDeadline() <= now) {

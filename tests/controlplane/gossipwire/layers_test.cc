@@ -22,10 +22,6 @@ std::string SequentialKey(size_t bytes) {
   return key;
 }
 
-Keyring RingOf(const std::vector<std::string>& keys) {
-  return Keyring::Make(keys).value();
-}
-
 struct SealedVector {
   const char* name;
   size_t key_bytes;

@@ -13,12 +13,7 @@
 namespace aurora::gossipwire {
 namespace {
 
-const std::string kKey(32, 'k');
 const std::string kOtherKey(16, 'o');
-
-Keyring RingOf(const std::vector<std::string>& keys) {
-  return Keyring::Make(keys).value();
-}
 
 std::string Fixed(size_t n) {
   return std::string(n, 'n');

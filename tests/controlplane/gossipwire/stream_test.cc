@@ -15,12 +15,6 @@ namespace {
 using Side = StreamDecoder::Side;
 using State = StreamDecoder::State;
 
-const std::string kKey(32, 'k');
-
-Keyring RingOf(const std::vector<std::string>& keys) {
-  return Keyring::Make(keys).value();
-}
-
 StreamConfig Plain() {
   return {"", nullptr, {}, {}, false};
 }

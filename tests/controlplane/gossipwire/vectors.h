@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "controlplane/gossipwire/keyring.h"
+
 namespace aurora::gossipwire {
 
 std::string Hex(std::string_view text);  // hex to bytes; fails the test on anything else
@@ -26,6 +28,11 @@ struct Captured {
   std::string bytes;
 };
 std::vector<Captured> CapturedBytes();
+
+inline const std::string kKey(32, 'k');
+inline Keyring RingOf(const std::vector<std::string>& keys) {
+  return Keyring::Make(keys).value();
+}
 
 inline constexpr const char* kVectorFiles[] = {"v0.2.2-debian.txt", "head-1b4c746.txt"};
 

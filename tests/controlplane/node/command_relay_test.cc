@@ -9,7 +9,7 @@
 namespace aurora::node {
 namespace {
 
-struct Rig {
+struct RelayRig {
   std::vector<std::pair<std::string, v1::FailoverCommand>> sent;
   bool linked = true;
   std::vector<absl::Status> answers;
@@ -28,7 +28,7 @@ struct Rig {
 };
 
 TEST_CASE("the answer of the node asked is the command's, with its words") {
-  Rig rig;
+  RelayRig rig;
   rig.Send("ua");
   rig.Send("ub");
   REQUIRE(rig.sent.size() == 2);
@@ -42,7 +42,7 @@ TEST_CASE("the answer of the node asked is the command's, with its words") {
 }
 
 TEST_CASE("only the node asked answers, and once") {
-  Rig rig;
+  RelayRig rig;
   rig.Send("ua");
   rig.relay.OnAnswer("ub", AnswerOf(rig.Id(0), absl::OkStatus()));
   rig.relay.OnAnswer("ua", AnswerOf(rig.Id(0) + 7, absl::OkStatus()));
@@ -53,7 +53,7 @@ TEST_CASE("only the node asked answers, and once") {
 }
 
 TEST_CASE("a code of another version is an error, never a yes") {
-  Rig rig;
+  RelayRig rig;
   rig.Send("ua");
   v1::FailoverAnswer answer = AnswerOf(rig.Id(0), absl::OkStatus());
   answer.set_code(9999);
@@ -62,7 +62,7 @@ TEST_CASE("a code of another version is an error, never a yes") {
 }
 
 TEST_CASE("without a stream, at its end and after the wait the answer is that there is none") {
-  Rig rig;
+  RelayRig rig;
   rig.linked = false;
   rig.Send("ua");
   REQUIRE(rig.answers.size() == 1);
@@ -81,7 +81,7 @@ TEST_CASE("without a stream, at its end and after the wait the answer is that th
 }
 
 TEST_CASE("no more than kCommandsMax wait") {
-  Rig rig;
+  RelayRig rig;
   for (size_t i = 0; i < kCommandsMax; ++i) {
     rig.Send("ua");
   }

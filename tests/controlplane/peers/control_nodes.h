@@ -163,4 +163,8 @@ class Node {
   const Options options_;
 };
 
+inline bool LinkedBothWays(const Node& a, const Node& b) {
+  return a.Linked(b) && b.Linked(a);
+}
+
 }  // namespace aurora::peers::testing

@@ -11,15 +11,12 @@ namespace aurora::peers {
 namespace {
 
 using testing::HelloOf;
+using testing::LinkedBothWays;
 using testing::Node;
 using testing::RawPeer;
 using testing::RunFor;
 using testing::RunUntil;
 using testing::Uid;
-
-bool LinkedBothWays(const Node& a, const Node& b) {
-  return a.Linked(b) && b.Linked(a);
-}
 
 v1::ControlRequest Request(const v1::Hello& hello) {
   v1::ControlRequest request;

@@ -10,6 +10,7 @@ namespace aurora::peers {
 namespace {
 
 using aurora::testing::Certs;
+using testing::LinkedBothWays;
 using testing::Node;
 using testing::RunFor;
 using testing::RunUntil;
@@ -23,10 +24,6 @@ Node::Options With(std::shared_ptr<const ControlTls> tls) {
   Node::Options options;
   options.tls = std::move(tls);
   return options;
-}
-
-bool LinkedBothWays(const Node& a, const Node& b) {
-  return a.Linked(b) && b.Linked(a);
 }
 
 // Neither links within many dials.

@@ -140,10 +140,11 @@ class Rig {
 
   void Deliver() {
     while (!net_.empty()) {
-      auto [from, to, frame] = std::move(net_.front());
+      Flight flight = std::move(net_.front());
       net_.pop_front();
-      if (IsUp(from, to) && !node(from).mute) {
-        Do(to, [&](Outbox& out) { core(to).Receive(now_, Uid(from), std::move(frame), out); });
+      if (IsUp(flight.from, flight.to) && !node(flight.from).mute) {
+        Do(flight.to,
+           [&](Outbox& out) { core(flight.to).Receive(now_, Uid(flight.from), std::move(flight.frame), out); });
       }
     }
   }

@@ -5,10 +5,6 @@ namespace aurora::exchange {
 
 using model::Outcome;
 
-namespace {
-bool Has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
-}  // namespace
-
 TEST_CASE("a node that is not in step with its cluster admits nobody, in the caller's dialect") {
   Harness h;
   h.context.admission = Admission::kUnsynced;

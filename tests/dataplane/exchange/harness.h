@@ -20,6 +20,10 @@
 
 namespace aurora::exchange {
 
+inline bool Has(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
+
 class Harness {
  public:
   Harness() : health(Rng(5)) {

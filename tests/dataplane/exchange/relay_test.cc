@@ -6,8 +6,6 @@ namespace aurora::exchange {
 using model::Outcome;
 
 namespace {
-bool Has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
-
 constexpr std::string_view kAnswer =
     R"({"id":"1","choices":[{"message":{"content":"hi"}}],"usage":{"prompt_tokens":10,"completion_tokens":2}})";
 constexpr std::string_view kUsageChunk =

@@ -6,8 +6,6 @@ namespace aurora::exchange {
 using model::Outcome;
 
 namespace {
-bool Has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
-
 const std::string& Request() {
   static const std::string text = Post("/v1/chat/completions", R"({"model":"gpt-4o"})");
   return text;

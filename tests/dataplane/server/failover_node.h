@@ -15,6 +15,10 @@
 
 namespace aurora::server::testing {
 
+inline bool Has(const Socket::Message& message, std::string_view line) {
+  return message.head.find(line) != std::string::npos;
+}
+
 class Node {
  public:
   Node(std::string name, uint16_t provider_port, failover::Rules rules = {}, GatewayOptions options = {},

@@ -6,8 +6,6 @@
 namespace aurora::server::testing {
 namespace {
 
-constexpr std::string_view kAnswer =
-    R"({"id":"c1","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}})";
 constexpr std::string_view kStreamHead =
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
 

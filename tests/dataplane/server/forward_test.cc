@@ -12,13 +12,6 @@ namespace {
 using failover::Ending;
 using failover::HoldEnd;
 
-constexpr std::string_view kAnswer =
-    R"({"id":"c1","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}})";
-
-bool Has(const Socket::Message& message, std::string_view line) {
-  return message.head.find(line) != std::string::npos;
-}
-
 std::string Chunked(std::string_view data) {
   char size[20];
   std::snprintf(size, sizeof size, "%zx\r\n", data.size());

@@ -10,13 +10,6 @@ namespace {
 
 using failover::HoldEnd;
 
-constexpr std::string_view kAnswer =
-    R"({"id":"c1","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}})";
-
-bool Has(const Socket::Message& message, std::string_view line) {
-  return message.head.find(line) != std::string::npos;
-}
-
 double Seconds(std::chrono::steady_clock::time_point since) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
 }

@@ -19,6 +19,8 @@
 namespace aurora::server::testing {
 
 inline constexpr std::string_view kKey = "sk-aurora-test";
+inline constexpr std::string_view kAnswer =
+    R"({"id":"c1","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}})";
 
 // One blocking socket.
 class Socket {

@@ -5,7 +5,7 @@
 namespace aurora::server::testing {
 namespace {
 
-constexpr std::string_view kAnswer =
+constexpr std::string_view kCompletion =
     R"({"id":"c1","object":"chat.completion","model":"m","choices":[{"index":0,)"
     R"("message":{"role":"assistant","content":"hi"},)"
     R"("finish_reason":"stop"}],"usage":{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10}})";
@@ -24,7 +24,7 @@ TEST_CASE("a chat request reaches the provider and its answer the client", "[ser
   Provider provider([&](Socket& socket, int) {
     const Socket::Message request = socket.ReadRequest();
     seen_head = request.first_line + "\n" + request.head;
-    socket.Send(Response(kAnswer));
+    socket.Send(Response(kCompletion));
     socket.ReadSome();
   });
   Gateway gateway(provider.port());
@@ -32,7 +32,7 @@ TEST_CASE("a chat request reaches the provider and its answer the client", "[ser
   REQUIRE(client.Send(ChatRequest()));
   const Socket::Message answer = client.ReadResponse();
   CHECK(answer.status == 200);
-  CHECK(answer.body == kAnswer);
+  CHECK(answer.body == kCompletion);
   CHECK(seen_head.find("/v1/chat/completions") == 0);
   CHECK(seen_head.find("Bearer up-secret") != std::string::npos);
   CHECK(seen_head.find(kKey) == std::string::npos);
@@ -44,12 +44,12 @@ TEST_CASE("a chat request reaches the provider and its answer the client", "[ser
 }
 
 TEST_CASE("a hundred requests of one client use one provider connection", "[server]") {
-  Provider provider(Provider::Always(std::string(kAnswer)));
+  Provider provider(Provider::Always(std::string(kCompletion)));
   Gateway gateway(provider.port());
   Socket client = Socket::Connect(gateway.port());
   for (int i = 0; i < 100; ++i) {
     REQUIRE(client.Send(ChatRequest()));
-    REQUIRE(client.ReadResponse().body == kAnswer);
+    REQUIRE(client.ReadResponse().body == kCompletion);
   }
   CHECK(provider.connections() == 1);
   CHECK(gateway.OnLoop([&] { return gateway.worker().pool().idle_count(); }) == 1);
@@ -105,7 +105,7 @@ TEST_CASE("a large body passes both ways unchanged", "[server]") {
 TEST_CASE(
     "a request without a key is answered 401 and the connection stays usable or closes cleanly",
     "[server]") {
-  Provider provider(Provider::Always(std::string(kAnswer)));
+  Provider provider(Provider::Always(std::string(kCompletion)));
   Gateway gateway(provider.port());
   Socket client = Socket::Connect(gateway.port());
   REQUIRE(
@@ -122,7 +122,7 @@ TEST_CASE(
 }
 
 TEST_CASE("an answer sent before a large upload ended is not lost to a reset", "[server]") {
-  Provider provider(Provider::Always(std::string(kAnswer)));
+  Provider provider(Provider::Always(std::string(kCompletion)));
   Gateway gateway(provider.port());
   Socket client = Socket::Connect(gateway.port());
   REQUIRE(client.Send(
@@ -139,7 +139,7 @@ TEST_CASE("an answer sent before a large upload ended is not lost to a reset", "
 }
 
 TEST_CASE("bad framing is answered and nothing behind it is read as a request", "[server]") {
-  Provider provider(Provider::Always(std::string(kAnswer)));
+  Provider provider(Provider::Always(std::string(kCompletion)));
   Gateway gateway(provider.port());
   Socket client = Socket::Connect(gateway.port());
   REQUIRE(
@@ -152,7 +152,7 @@ TEST_CASE("bad framing is answered and nothing behind it is read as a request", 
 }
 
 TEST_CASE("health is answered on the client port and says why the node is not ready", "[server]") {
-  Provider provider(Provider::Always(std::string(kAnswer)));
+  Provider provider(Provider::Always(std::string(kCompletion)));
   Gateway gateway(provider.port());
   Socket client = Socket::Connect(gateway.port());
   REQUIRE(client.Send("GET /readyz HTTP/1.1\r\nHost: g\r\n\r\n"));

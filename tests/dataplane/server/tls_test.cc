@@ -14,9 +14,6 @@
 namespace aurora::server::testing {
 namespace {
 
-constexpr std::string_view kAnswer =
-    R"({"id":"c1","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}})";
-
 // A self-signed certificate for 127.0.0.1 in two PEM files.
 struct Certificate {
   Certificate() {

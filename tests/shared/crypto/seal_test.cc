@@ -6,53 +6,53 @@
 namespace aurora::crypto {
 namespace {
 
-const std::string kKey(32, 'k');
+const std::string kSealKey(32, 'k');
 const std::string kOther(32, 'o');
 
 TEST_CASE("what was sealed opens with the same key and associated data") {
   for (const std::string& plain : {std::string(), std::string("x"), std::string(5000, 'p')}) {
-    const auto sealed = Seal(kKey, plain, "provider/openai/1");
+    const auto sealed = Seal(kSealKey, plain, "provider/openai/1");
     REQUIRE(sealed.ok());
     CHECK(sealed->size() == plain.size() + kSealOverhead);
-    const auto opened = Open(kKey, *sealed, "provider/openai/1");
+    const auto opened = Open(kSealKey, *sealed, "provider/openai/1");
     REQUIRE(opened.ok());
     CHECK(opened->Reveal() == plain);
   }
 }
 
 TEST_CASE("the same text never seals to the same bytes twice") {
-  CHECK(*Seal(kKey, "same", "a") != *Seal(kKey, "same", "a"));
+  CHECK(*Seal(kSealKey, "same", "a") != *Seal(kSealKey, "same", "a"));
 }
 
 TEST_CASE("a flip of any single bit keeps a seal shut") {
-  const std::string sealed = *Seal(kKey, "sk-secret", "row");
+  const std::string sealed = *Seal(kSealKey, "sk-secret", "row");
   for (size_t i = 0; i < sealed.size() * 8; ++i) {
     std::string bad = sealed;
     bad[i / 8] = static_cast<char>(bad[i / 8] ^ (1 << (i % 8)));
-    const auto opened = Open(kKey, bad, "row");
+    const auto opened = Open(kSealKey, bad, "row");
     INFO("bit " << i);
     CHECK_FALSE(opened.ok());
   }
 }
 
 TEST_CASE("a seal cut at any length stays shut") {
-  const std::string sealed = *Seal(kKey, "sk-secret", "row");
+  const std::string sealed = *Seal(kSealKey, "sk-secret", "row");
   for (size_t n = 0; n < sealed.size(); ++n) {
-    CHECK(Open(kKey, sealed.substr(0, n), "row").status().code() == absl::StatusCode::kDataLoss);
+    CHECK(Open(kSealKey, sealed.substr(0, n), "row").status().code() == absl::StatusCode::kDataLoss);
   }
 }
 
 TEST_CASE("a seal moved to another row stays shut") {
-  const std::string sealed = *Seal(kKey, "sk-secret", "provider/a/1");
-  CHECK(Open(kKey, sealed, "provider/b/1").status().code() == absl::StatusCode::kDataLoss);
-  CHECK(Open(kKey, sealed, "").status().code() == absl::StatusCode::kDataLoss);
+  const std::string sealed = *Seal(kSealKey, "sk-secret", "provider/a/1");
+  CHECK(Open(kSealKey, sealed, "provider/b/1").status().code() == absl::StatusCode::kDataLoss);
+  CHECK(Open(kSealKey, sealed, "").status().code() == absl::StatusCode::kDataLoss);
 }
 
 TEST_CASE("a seal under another key says so") {
-  const std::string sealed = *Seal(kKey, "sk-secret", "row");
+  const std::string sealed = *Seal(kSealKey, "sk-secret", "row");
   CHECK(Open(kOther, sealed, "row").status().code() == absl::StatusCode::kFailedPrecondition);
-  CHECK(SealedKeyId(sealed) == SealKeyId(kKey));
-  CHECK(SealKeyId(kKey) != SealKeyId(kOther));
+  CHECK(SealedKeyId(sealed) == SealKeyId(kSealKey));
+  CHECK(SealKeyId(kSealKey) != SealKeyId(kOther));
   CHECK(SealedKeyId("short").empty());
 }
 

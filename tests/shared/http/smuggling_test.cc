@@ -195,3 +195,6 @@ TEST_CASE("an ambiguous response is a bad gateway", "[http]") {
 
 }  // namespace
 }  // namespace aurora::http
+
+#undef C
+#undef H
