@@ -100,8 +100,9 @@ class Bench {
             cut.contains({from, envelope.to})) {
           continue;
         }
-        Call(envelope.to,
-             [&, from = from, &message = envelope.message](Election& e, Outbox& out) { e.Receive(now, from, message, out); });
+        Call(envelope.to, [&, from = from, &message = envelope.message](Election& e, Outbox& out) {
+          e.Receive(now, from, message, out);
+        });
       }
       for (auto& [name, node] : nodes) {
         if (!dead.contains(name) && node.core->NextDeadline() <= now) {
