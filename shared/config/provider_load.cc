@@ -282,6 +282,15 @@ void LoadProvider(Loading& loading, const std::string& name, Keys& keys) {
 
 }  // namespace
 
+std::string_view VariableEnding(std::string_view key) {
+  for (const Suffix& suffix : kSuffixes) {
+    if (suffix.key == key && !suffix.ending.ends_with("_FILE")) {
+      return suffix.ending;
+    }
+  }
+  return "";
+}
+
 void LoadProviders(Loading& loading, const std::vector<FileValue>& from_file) {
   Named providers = FromFile(loading, from_file);
   Merge(loading, providers, FromVariables(loading));

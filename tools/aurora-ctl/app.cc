@@ -275,6 +275,7 @@ class Builder {
                   [this](Session& s) { return ConfigValidate(s, f_.file); })
         ->add_option("-f,--file", f_.file, "settings file (default: as the processes look for it)")
         ->envname("AURORA_CONFIG");
+    OnThisMachine(config, "reference", "every setting there is, as Markdown", ConfigReference);
     Leaf(Group("debug", "for whoever helps"), "bundle",
          "what the node tells about itself, without secrets, as one new file",
          [this](Session& s) { return DebugBundle(s, f_.bundle); })

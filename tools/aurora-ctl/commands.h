@@ -103,6 +103,8 @@ int StatusCommand(Session& session, const Watch& watch);
 int ConfigView(Session& session);
 // Settings on this machine, as both processes would read them; `path` "" = as they look for it.
 int ConfigValidate(Session& session, const std::string& path);
+// docs/configuration.md.
+int ConfigReference(Session& session);
 // Writes what the node tells about itself to a new file.
 int DebugBundle(Session& session, const std::string& path);
 int UsageSummary(Session& session, const std::string& since, const std::string& until,

@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "shared/base/status.h"
 #include "shared/config/config.h"
+#include "shared/config/reference.h"
 #include "shared/protojson/protojson.h"
 #include "tools/aurora-ctl/commands.h"
 
@@ -83,6 +84,11 @@ int ConfigValidate(Session& session, const std::string& path) {
     return kError;
   }
   session.out << "configuration is valid\n";
+  return kOk;
+}
+
+int ConfigReference(Session& session) {
+  session.out << config::Reference();
   return kOk;
 }
 

@@ -20,7 +20,7 @@ TEST_CASE("a key nobody knows is named with the nearest one") {
 TEST_CASE("a wrong type says what is wanted") {
   CHECK(
       MistakesOf("server.loops = \"two\"\n") ==
-      Want{"server.loops: \"two\" is not allowed, want an integer from 0 to 256 (file t.toml:1)"});
+      Want{"server.loops: \"two\" is not allowed, want an integer from 0 to 128 (file t.toml:1)"});
   CHECK(MistakesOf("server.loops = \"2\"\n").size() == 1);
   CHECK(MistakesOf("server.revoke_running_streams = \"yes\"\n") ==
         Want{"server.revoke_running_streams: \"yes\" is not allowed, want true or false (file "

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "aurora/v1/admin.grpc.pb.h"
+#include "shared/config/reference.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test.h"
 #include "tools/aurora-ctl/app.h"
@@ -359,6 +360,13 @@ TEST_CASE("config validate needs no node, tells every mistake once and warns bes
   { std::ofstream(dir.Path("good.toml")) << "[server]\nloops = 2\n"; }
   CHECK(f.Ctl({"config", "validate", "-f", dir.Path("good.toml")}) == 0);
   CHECK(f.out.str() == "configuration is valid\n");
+}
+
+TEST_CASE("config reference needs no node and prints what docs/configuration.md is made from") {
+  Fixture f;
+  f.server->Shutdown();
+  CHECK(f.Ctl({"config", "reference"}) == 0);
+  CHECK(f.out.str() == config::Reference());
 }
 
 // A command line with an environment of its own.
