@@ -19,6 +19,8 @@ PLANTED = {
     "shared/base/i.cc": ("// " + "y" * 130 + "\n", "133 columns"),
     "shared/base/j.cc": ("  throw 1;\n", "no throw"),
     "shared/base/k.cc": ("  co_await x;\n", "no coroutines"),
+    "docs/m.md": ("# A\n[gone](n.md)\n", "links to n.md"),
+    "docs/o.md": ("# A\n[a](#a) [web](https://example.net) [b](m.md#b)\n", "links to #b, which is no heading of docs/m.md"),
     "dataplane/unheard/l.cc": ('#include "shared/base/check.h"\n', "not in tools/lint"),
 }
 
