@@ -240,7 +240,9 @@ class Reader::Thread {
       }
     } else {
       publish |= Poll();
-      Watch();
+      if (file_ != nullptr) {  // the poll may have lost it
+        Watch();
+      }
     }
     // Nothing is published before a file was loaded: without keys nobody could be served anyway.
     if (publish && loaded_) {

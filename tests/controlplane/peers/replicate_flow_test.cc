@@ -12,6 +12,7 @@
 
 #include "shared/base/rng.h"
 #include "tests/controlplane/peers/replicate_nodes.h"
+#include "tests/support/sanitized.h"
 
 extern char** environ;
 
@@ -28,11 +29,7 @@ using testing::Small;
 using testing::Uid;
 using testing::Wiretap;
 
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kSanitized = true;  // memory that is free stays with the sanitizer
-#else
-constexpr bool kSanitized = false;
-#endif
+using aurora::testing::kSanitized;  // memory that is free stays with the sanitizer
 
 size_t ResidentBytes() {
   std::ifstream file("/proc/self/statm");

@@ -25,7 +25,7 @@ class Watched {
     options.path = path;
     options.environment = std::move(environment);
     options.poll_every = Duration::Millis(5);
-    options.watch_every = Duration::Millis(20);
+    options.watch_every = options.poll_every;
     options.publish = [this](std::shared_ptr<const model::Snapshot> s) {
       const std::lock_guard lock(mu_);
       ascending_ = ascending_ && (last_ == nullptr || s->seq >= last_->seq);

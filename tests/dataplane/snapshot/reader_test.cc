@@ -14,6 +14,7 @@
 #include "shared/schema/kinds.h"
 #include "tests/dataplane/snapshot/rows.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/test.h"
 
 namespace aurora::snapshot {
@@ -63,7 +64,7 @@ class Watcher {
     ReaderOptions options;
     options.path = path;
     options.poll_every = Duration::Millis(5);
-    options.watch_every = Duration::Millis(20);
+    options.watch_every = options.poll_every;  // one turn may do both
     options.publish = [this](std::shared_ptr<const model::Snapshot> snapshot) {
       const std::lock_guard lock(mu_);
       decreased_ = decreased_ || (last_ != nullptr && snapshot->seq < last_->seq);
@@ -181,11 +182,7 @@ TEST_CASE("the file of another node or an older one of this node takes no policy
 }
 
 // A sanitizer takes its share, and the machine others.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr double kLoadMaxSeconds = 60;
-#else
-constexpr double kLoadMaxSeconds = 20;
-#endif
+constexpr double kLoadMaxSeconds = aurora::testing::kSanitized ? 60 : 20;
 
 TEST_CASE("a hundred thousand keys load within 20 s and one change shows within 1 s") {
   constexpr uint32_t kKeys = 100'000;

@@ -1,14 +1,11 @@
 #include "tests/sim/election/world.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/test.h"
 
 namespace aurora::elecsim {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr uint64_t kSeeds = 300;  // about six times slower
-#else
-constexpr uint64_t kSeeds = 2000;
-#endif
+constexpr uint64_t kSeeds = testing::kSanitized ? 300 : 2000;
 
 TEST_CASE("no history of faults breaks an invariant of the election") {
   Tally total;
