@@ -411,10 +411,7 @@ void ClusterImpl::OnSecond() {
   if (const int answer = late_answer_->exchange(kNoAnswer); answer != kNoAnswer) {
     OnFoundingStored(answer == kStored);
   }
-  roster::LocalState local = deps_.local();
-  local.gossip_keys = ring_.Fingerprints();
-  local.lag_ms = sync_->Lag().millis();
-  Step([&](Instant now, int64_t wall, auto& out) { roster_->SetLocal(now, wall, std::move(local), out); });
+  TellLocal();
   TellSync();
   failover_->OnSecond();
   failover_->SetPenalty(static_cast<uint32_t>(std::max(0, gossip_->Stats().health)));

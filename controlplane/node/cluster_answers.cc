@@ -45,6 +45,7 @@ void ClusterImpl::Nodes(ClusterReply<v1::ListNodesResponse> reply) {
       to->set_status(std::string(roster::Name(node.status)));
       to->set_role(node.role);
       to->set_data_plane(node.data_plane);
+      to->set_drained(node.drained);
       to->set_advertise_url(node.advertise_url);
       to->set_gossip_addr(node.gossip_addr);
       to->set_sync_addr(node.sync_addr);

@@ -130,9 +130,12 @@ absl::Status ClusterImpl::Execute(const v1::FailoverCommand& command) {
     case v1::FailoverCommand::ACTION_REMOVE_VOTERS:
       return failover_->RemoveVoters(command.node_id(), command.other_node_id());
     case v1::FailoverCommand::ACTION_DRAIN:
-      return failover_->Drain();
+      AURORA_RETURN_IF_ERROR(failover_->Drain());
+      TellLocal();
+      return absl::OkStatus();
     case v1::FailoverCommand::ACTION_UNDRAIN:
       failover_->Undrain();
+      TellLocal();
       return absl::OkStatus();
     default:
       return absl::UnimplementedError("this node's version does not know the command");

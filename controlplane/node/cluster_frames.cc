@@ -61,6 +61,7 @@ v1::Heartbeat ToProto(const roster::PeerHeartbeat& heartbeat, const std::string&
   v1::Heartbeat out;
   out.set_role(role);
   out.set_data_plane(heartbeat.data_plane);
+  out.set_drained(heartbeat.drained);
   out.set_load(heartbeat.load);
   out.set_lag_ms(heartbeat.lag_ms);
   out.set_cluster_id(heartbeat.cluster_id);
@@ -99,6 +100,7 @@ roster::PeerHeartbeat FromProto(const v1::Heartbeat& heartbeat) {
   out.wall_ms = heartbeat.wall_unix_ms();
   out.role = heartbeat.role();
   out.data_plane = heartbeat.data_plane();
+  out.drained = heartbeat.drained();
   out.load = heartbeat.load();
   out.lag_ms = heartbeat.lag_ms();
   out.cluster_id = heartbeat.cluster_id();

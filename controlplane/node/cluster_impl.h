@@ -109,6 +109,7 @@ class ClusterImpl final : public Cluster {
   void SyncMembers();
   std::unique_ptr<PolicySync> MakeSync(std::shared_ptr<const peers::ControlTls> tls);
   // Who counts for wait=all: every member that has not left.
+  void TellLocal();
   void TellSync();
   void MeetInGossip(const roster::NodeInfo& peer);
   membership::NodeMeta GossipMeta() const;

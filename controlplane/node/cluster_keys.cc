@@ -66,9 +66,7 @@ void ClusterImpl::ApplyRing() {
   if (const absl::Status status = gossip_->SetKeys(ring_.Keys()); !status.ok()) {
     log::Error("gossip did not take the keyring", {{"status", status}});
   }
-  roster::LocalState local = deps_.local();
-  local.gossip_keys = ring_.Fingerprints();
-  Step([&](Instant now, int64_t wall, auto& out) { roster_->SetLocal(now, wall, std::move(local), out); });
+  TellLocal();
 }
 
 // What a peer that was away may have missed.

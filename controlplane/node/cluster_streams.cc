@@ -92,6 +92,15 @@ std::unique_ptr<PolicySync> ClusterImpl::MakeSync(std::shared_ptr<const peers::C
   return std::make_unique<PolicySync>(std::move(deps));
 }
 
+// What travels in our heartbeats; a change of it is sent at once.
+void ClusterImpl::TellLocal() {
+  roster::LocalState local = deps_.local();
+  local.gossip_keys = ring_.Fingerprints();
+  local.lag_ms = sync_->Lag().millis();
+  local.drained = failover_->drained();
+  Step([&](Instant now, int64_t wall, auto& out) { roster_->SetLocal(now, wall, std::move(local), out); });
+}
+
 void ClusterImpl::TellSync() {
   if (roster_->cluster_id().empty()) {
     return;  // whose members

@@ -89,6 +89,7 @@ class Failover {
   // Leads no more, and does not until Undrain or a new start.
   absl::Status Drain();
   void Undrain();
+  bool drained() const { return drained_; }
   // Before the process ends: hands over, to this node or the best one, if it leads and someone can; `done` runs when
   // that is over, or after a moment.
   void StepDown(std::string_view node_id, std::function<void()> done);

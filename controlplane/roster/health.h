@@ -52,6 +52,7 @@ struct NodeView {
   Status status = Status::kAlive;
   std::string role;  // single | peer | witness | guest
   std::string data_plane;
+  bool drained = false;
   std::string advertise_url;
   std::string gossip_addr;
   std::string sync_addr;

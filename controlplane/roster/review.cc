@@ -208,6 +208,7 @@ PeerHeartbeat Roster::Heartbeat() const {
   PeerHeartbeat out;
   out.role = RoleOf(self_);
   out.data_plane = local_.data_plane;
+  out.drained = local_.drained;
   out.load = local_.load;
   out.lag_ms = local_.lag_ms;
   out.cluster_id = cluster_id();
@@ -253,6 +254,7 @@ NodeView Roster::ViewOf(Instant now, const Peer& peer) const {
   view.data_plane = "down";
   if (peer.heartbeat.has_value() && (view.status == Status::kAlive || view.status == Status::kSuspect)) {
     view.data_plane = peer.heartbeat->data_plane;
+    view.drained = peer.heartbeat->drained;
     view.lag_ms = peer.heartbeat->lag_ms;
     view.load = peer.heartbeat->load;
     view.gossip_keys = peer.heartbeat->gossip_keys;

@@ -42,6 +42,7 @@ struct RosterConfig {
 // What changes about ourselves and travels in heartbeats.
 struct LocalState {
   std::string data_plane = "down";
+  bool drained = false;
   uint64_t load = 0;
   int64_t lag_ms = 0;
   std::vector<std::string> gossip_keys;

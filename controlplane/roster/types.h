@@ -86,6 +86,7 @@ struct PeerHeartbeat {
   int64_t wall_ms = 0;
   std::string role;                // single | peer | witness
   std::string data_plane = "down"; // up | down | draining
+  bool drained = false;            // does not lead until an operator says so or it starts again
   uint64_t load = 0;
   int64_t lag_ms = 0;
   std::string cluster_id;

@@ -19,7 +19,7 @@ def test_the_thirteen_settings_alone_form_one_cluster_in_any_start_order(members
         assert (view["node_id"], view["role"], view["leader_id"], view["term"], view["reasons"]) == (node.id, "single", "", 0, [])
         rows = node.get("nodes")["nodes"]
         assert [r["node_id"] for r in rows] == ["n1", "n2", "n3"]
-        assert set(rows[0]) == {"node_id", "node_name", "region", "zone", "status", "role", "is_leader", "data_plane", "advertise_url",
+        assert set(rows[0]) == {"node_id", "node_name", "region", "zone", "status", "role", "is_leader", "drained", "data_plane", "advertise_url",
                                 "gossip_addr", "sync_addr", "last_heartbeat", "lag_ms", "version"}
         assert [r["gossip_addr"] for r in rows] == [f"{n.host}:7946" for n in nodes]
         assert [r["sync_addr"] for r in rows] == [f"{n.host}:7947" for n in nodes]

@@ -210,9 +210,13 @@ def test_a_typed_switchover_moves_the_lead_and_a_drained_node_gives_it_away(brow
         browser.click("dialog button.primary")
         browser.press("Escape")
         browser.gone(f"{row(target)} .chip:has-text('Leader')", 30)
+        browser.see(f"{row(target)} .chip:has-text('Drained')")
+        look(browser, "drained")
         confirm(browser, target, "Undrain")
         browser.see(f"text=/{target} may lead again/")
         browser.click("dialog button.primary")
+        browser.press("Escape")
+        browser.gone(f"{row(target)} .chip:has-text('Drained')", 20)
         quiet(browser)
     finally:
         if balancer is not None:

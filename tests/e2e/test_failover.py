@@ -1,10 +1,10 @@
 """Failover with real processes: three nodes in active_passive, one provider behind them all, clients at every node."""
-import json, os, signal, threading, time
+import json, os, signal, subprocess, threading, time
 
 import pytest
 from failover import ActivePassive, LEASE, drill, overlap
 from load import Load
-from node import request, until
+from node import BIN, request, until
 
 KILLS = int(os.environ.get("AURORA_E2E_FAILOVERS", "2"))
 STILL = [float(x) for x in os.environ.get("AURORA_E2E_LEASES", "0.5,3").split(",")]  # how long a process stands still
@@ -147,6 +147,14 @@ def test_a_drained_node_hands_over_and_does_not_lead_again_until_undrained(well)
     third = next(n for n in well.nodes if n not in (active, now))
     assert json.loads(active.ctl("failover", "status").stdout)["drained"]
 
+    def drained(node):
+        return {r["node_id"] for r in json.loads(node.ctl("nodes", "list").stdout)["nodes"] if r["drained"]}
+    until(lambda: all(drained(n) == {well.id(active)} for n in well.nodes), "each node's list names the drained one", 10)
+    listed = subprocess.run([f"{BIN}/aurora-ctl", "--addr", f"unix://{third.socket}", "nodes", "list"], capture_output=True, text=True, timeout=30)
+    table = [line.split() for line in listed.stdout.splitlines()]
+    place = table[0].index("DRAINED")
+    assert {line[0]: line[place] for line in table[1:]} == {n: str(n == well.id(active)).lower() for n in ("n1", "n2", "n3")}
+
     def able():
         return {v["node_id"] for v in json.loads(now.ctl("voters", "list").stdout)["voters"] if v["able"]}
     until(lambda: able() == {well.id(now), well.id(third)}, "the drained node is not able to serve")
@@ -154,6 +162,7 @@ def test_a_drained_node_hands_over_and_does_not_lead_again_until_undrained(well)
     assert refused.returncode != 0 and "not able to serve" in refused.stderr
     third.ctl("nodes", "undrain", well.id(active))
     until(lambda: well.id(active) in able(), "it is able again")
+    until(lambda: all(drained(n) == set() for n in well.nodes), "no list names it any more", 10)
     now.ctl("failover", "to", well.id(active))
     assert well.settled() is active
 

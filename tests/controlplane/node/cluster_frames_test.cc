@@ -49,6 +49,7 @@ TEST_CASE("a Heartbeat comes back with founding, keys, roster and removals") {
   roster::PeerHeartbeat heartbeat;
   heartbeat.role = "peer";
   heartbeat.data_plane = "draining";
+  heartbeat.drained = true;
   heartbeat.load = 9;
   heartbeat.lag_ms = 4;
   heartbeat.cluster_id = "c1";

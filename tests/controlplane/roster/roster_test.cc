@@ -397,6 +397,7 @@ TEST_CASE("one row of cluster nodes carries what the node says of itself") {
   Cluster(rig, {"a", "b"});
   LocalState local;
   local.data_plane = "up";
+  local.drained = true;
   rig.nodes["b"].core->SetLocal(rig.now, rig.wall_ms, local, rig.nodes["b"].out);
   rig.Pump();
   const NodeView b = rig.View("a").nodes[1];
@@ -404,6 +405,8 @@ TEST_CASE("one row of cluster nodes carries what the node says of itself") {
   CHECK(b.node_name == "name of b");
   CHECK(b.role == "single");
   CHECK(b.data_plane == "up");
+  CHECK(b.drained);
+  CHECK(!rig.View("a").nodes[0].drained);
   CHECK(b.gossip_addr == "b:7946");
   CHECK(b.sync_addr == "b:7947");
   CHECK(b.last_heartbeat_ms == rig.wall_ms);
@@ -414,6 +417,7 @@ TEST_CASE("one row of cluster nodes carries what the node says of itself") {
   rig.Kill("b");
   rig.Gossip("a", "b", GossipState::kFailed);
   CHECK(rig.View("a").nodes[1].data_plane == "down");
+  CHECK(!rig.View("a").nodes[1].drained);
 }
 
 TEST_CASE("a flood of strangers takes the place of strangers only") {

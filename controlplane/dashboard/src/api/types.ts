@@ -40,6 +40,7 @@ export interface ClusterNode {
   status: string;
   role: string;
   is_leader: boolean;
+  drained?: boolean;
   data_plane: string;
   advertise_url: string;
   gossip_addr: string;

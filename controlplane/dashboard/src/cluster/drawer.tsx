@@ -77,6 +77,7 @@ export function NodeDrawer({ node, refresh, canSwitch, whyNot, onSwitch, onDrain
       <div className="names">
         <Badge tone={health.tone}>{health.text}</Badge>
         {node.is_leader && <Chip lead>Leader</Chip>}
+        {node.drained === true && <Chip>Drained</Chip>}
         <span className="muted">{health.title}</span>
       </div>
       <dl className="facts">
@@ -100,7 +101,7 @@ export function NodeDrawer({ node, refresh, canSwitch, whyNot, onSwitch, onDrain
         <button type="button" onClick={onSwitch} disabled={gone || !canSwitch || node.is_leader} title={canSwitch ? undefined : whyNot}>
           Make leader…
         </button>
-        <button type="button" onClick={onDrain} disabled={gone}>
+        <button type="button" onClick={onDrain} disabled={gone || node.drained === true}>
           Drain…
         </button>
         <button type="button" onClick={onUndrain} disabled={gone}>

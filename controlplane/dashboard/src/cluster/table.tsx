@@ -36,6 +36,7 @@ function Name({ node, open }: { node: ClusterNode; open: (id: string) => void })
       {node.role === "witness" && <Chip title="It votes and serves nothing">Witness</Chip>}
       {node.role === "active" && !node.is_leader && <Chip>Active</Chip>}
       {node.role === "standby" && <Chip>Standby</Chip>}
+      {node.drained === true && <Chip title="It does not lead until it is undrained or restarted">Drained</Chip>}
     </span>
   );
 }
@@ -113,7 +114,7 @@ export function NodeTable({ nodes, opened, open }: { nodes: ClusterNode[]; opene
     state: { sorting, globalFilter: filter },
     globalFilterFn: (row, _, text: string) => {
       const n = row.original;
-      return [n.node_id, n.node_name, n.region, n.zone, n.sync_addr, n.version, n.role, healthOf(n).text]
+      return [n.node_id, n.node_name, n.region, n.zone, n.sync_addr, n.version, n.role, healthOf(n).text, n.drained === true ? "drained" : ""]
         .join(" ")
         .toLowerCase()
         .includes(text.toLowerCase());

@@ -94,9 +94,9 @@ interface FailoverProps {
   onSwitch: () => void;
 }
 
-// Who may lead and what stands in the way, as the node that answered sees it.
+// Who may lead and what stands in the way, as the node that answered sees it. Where nobody leads, nothing is said of voters.
 function Failover({ status, node, whyNot, onSwitch }: FailoverProps) {
-  const voters = status?.voters ?? [];
+  const voters = whyNot === "" ? (status?.voters ?? []) : [];
   return (
     <section aria-labelledby="failover-title">
       <div className="card padded fields">
