@@ -1,5 +1,5 @@
 """Marked secrets stand wherever one may stand; two real nodes are used in every way; then each place they write to is searched."""
-import base64, glob, json, os, re, subprocess, types
+import base64, glob, json, os, re, socket, subprocess, types
 
 import pytest
 import leaks
@@ -302,6 +302,23 @@ def test_no_secret_is_in_the_traffic_of_the_dashboard_but_a_new_key_once(used):
     finally:
         browser.stop()
         balancer.stop()
+
+
+@pytest.mark.parametrize("flag", ["--token", "--token="])
+def test_a_token_given_as_an_argument_leaves_the_command_line(flag):
+    secret = mark()
+    silent = socket.create_server(("127.0.0.1", 0))
+    arguments = [f"--token={secret}"] if flag.endswith("=") else [flag, secret]
+    ctl = subprocess.Popen([f"{BIN}/aurora-ctl", "--addr", "127.0.0.1:%d" % silent.getsockname()[1], "--timeout", "25s", *arguments, "status"],
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        line = lambda: open(f"/proc/{ctl.pid}/cmdline", "rb").read()
+        until(lambda: b"*" * len(secret) in line(), lambda: f"its place is starred: {line()}")
+        assert leaks.found({"token": secret}, {"argv": line()}) == [] and ctl.poll() is None
+    finally:
+        ctl.kill()
+        ctl.wait()
+        silent.close()
 
 
 def test_a_leak_is_found_in_every_form_whole_or_half():

@@ -1,9 +1,32 @@
+#include <cstring>
 #include <iostream>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "shared/config/config.h"
 #include "tools/aurora-ctl/app.h"
 
+namespace {
+
+// Everybody on the machine reads a process's arguments in /proc: once they are copied, a token is no longer among them.
+void HideTokens(int argc, char** argv) {
+  constexpr std::string_view kFlag = "--token";
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument == kFlag && i + 1 < argc) {
+      std::memset(argv[i + 1], '*', std::strlen(argv[i + 1]));
+      ++i;
+    } else if (argument.starts_with("--token=")) {
+      std::memset(argv[i] + kFlag.size() + 1, '*', argument.size() - kFlag.size() - 1);
+    }
+  }
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
-  return aurora::ctl::Run({argv + (argc > 0 ? 1 : 0), argv + argc},
-                          aurora::config::ProcessEnvironment(), std::cin, std::cout, std::cerr);
+  const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
+  HideTokens(argc, argv);
+  return aurora::ctl::Run(arguments, aurora::config::ProcessEnvironment(), std::cin, std::cout, std::cerr);
 }
