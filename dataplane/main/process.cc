@@ -284,6 +284,7 @@ void Process::StartPolicy() {
   options.path = config_.storage.state_dir + "/aurora.db";
   options.environment = config_.providers;
   options.encryption_key = config_.storage.encryption_key;
+  options.stored_public_only = !config_.admin.allow_private_networks;
   options.publish = [this](std::shared_ptr<const model::Snapshot> s) { Published(std::move(s)); };
   options.on_state = [this](const snapshot::ReaderState& state) { PolicyState(state); };
   auto reader = std::make_unique<snapshot::Reader>(std::move(options));

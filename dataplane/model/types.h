@@ -53,6 +53,7 @@ struct Provider {
   ProviderType type = ProviderType::kOpenAi;
   Dialect dialect = Dialect::kOpenAi;
   bool from_environment = false;
+  bool public_only = false;  // connected to at public addresses alone, whatever its name resolves to
   bool stamp = false;
   bool tls = false;
   std::string host;       // name or address to resolve

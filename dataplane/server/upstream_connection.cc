@@ -56,9 +56,11 @@ void UpstreamConnection::Start(const model::Provider& provider, UpstreamUser& us
   to_peer_ = provider.slot == kPeerSlot;
   dialling_->server_name = to_peer_ ? std::string() : provider.host;  // peers are known by their CA, not by a name
   dialling_->tls = std::move(tls);
+  dialling_->public_only = provider.public_only;
   dialling_->give_up = loop_.context.now + provider.timeouts.connect;
   const ProxyServer* proxy = to_peer_ ? nullptr : loop_.options.proxy.For(provider);
   if (proxy != nullptr) {
+    dialling_->public_only = false;  // what it may reach is the proxy's to say
     dialling_->host = proxy->host;
     dialling_->port = proxy->port;
     if (provider.tls) {
@@ -90,6 +92,10 @@ void UpstreamConnection::OnResolved(const std::vector<sockaddr_storage>& address
   }
   state_ = State::kConnecting;
   dialling_->addresses = addresses;
+  if (dialling_->public_only &&
+      std::erase_if(dialling_->addresses, [](const auto& address) { return !uv::IsPublic(address); }) > 0) {
+    dialling_->last_error = "a private address, and admin.allow_private_networks is false";
+  }
   TryNextAddress();
 }
 

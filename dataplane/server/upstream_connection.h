@@ -80,6 +80,7 @@ class UpstreamConnection final : private WireObserver, private TimerEntry, priva
     std::string host;  // whose address is looked up: the provider's or the proxy's
     uint16_t port = 0;
     std::string server_name;
+    bool public_only = false;
     std::string tunnel_request;  // CONNECT …, or ""
     std::shared_ptr<tls::ClientContext> tls;
     std::vector<sockaddr_storage> addresses;

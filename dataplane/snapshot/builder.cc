@@ -8,8 +8,8 @@
 namespace aurora::snapshot {
 
 Builder::Builder(const std::vector<config::ProviderConfig>& environment,
-                 crypto::Secret encryption_key)
-    : encryption_key_(std::move(encryption_key)), environment_(environment) {
+                 crypto::Secret encryption_key, bool stored_public_only)
+    : encryption_key_(std::move(encryption_key)), stored_public_only_(stored_public_only), environment_(environment) {
   std::sort(environment_.begin(), environment_.end(),
             [](const auto& a, const auto& b) { return a.name < b.name; });
 }
@@ -175,7 +175,11 @@ void Builder::AddProviders(model::Catalog& catalog) {
   }
   for (const auto& [name, bytes] : providers_) {
     if (!shadowed.contains(name)) {
-      add(name, ConvertProvider(bytes, encryption_key_.Reveal(), slots_));
+      absl::StatusOr<model::Provider> provider = ConvertProvider(bytes, encryption_key_.Reveal(), slots_);
+      if (provider.ok()) {
+        provider->public_only = stored_public_only_;
+      }
+      add(name, std::move(provider));
     }
   }
 }

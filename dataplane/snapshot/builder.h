@@ -32,7 +32,9 @@ struct DiscoveredModel {
 
 class Builder {
  public:
-  Builder(const std::vector<config::ProviderConfig>& environment, crypto::Secret encryption_key);
+  // `stored_public_only`: stored providers may not be on private addresses; the environment's are the operator's.
+  Builder(const std::vector<config::ProviderConfig>& environment, crypto::Secret encryption_key,
+          bool stored_public_only = false);
 
   // `resolved` absent = nothing in force (deleted). Kinds this version does not know are ignored.
   void Apply(std::string_view kind, std::string_view id, std::optional<std::string_view> resolved);
@@ -66,6 +68,7 @@ class Builder {
 
   Slots slots_;
   const crypto::Secret encryption_key_;
+  const bool stored_public_only_;
   std::vector<config::ProviderConfig> environment_;  // by name
 
   StringMap<absl::InlinedVector<model::SecretHash, 1>> secrets_of_key_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <memory>
 #include <system_error>
 
@@ -15,6 +16,7 @@
 #include "shared/base/status.h"
 #include "shared/http/decoder.h"
 #include "shared/tls/session.h"
+#include "shared/uv/address.h"
 
 namespace aurora::snapshot {
 namespace {
@@ -74,7 +76,7 @@ absl::StatusOr<Socket> ConnectOne(const addrinfo& a, Clock::time_point deadline)
   return s;
 }
 
-absl::StatusOr<Socket> Connect(const std::string& host, uint16_t port_number) {
+absl::StatusOr<Socket> Connect(const std::string& host, uint16_t port_number, bool public_only) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
@@ -86,6 +88,12 @@ absl::StatusOr<Socket> Connect(const std::string& host, uint16_t port_number) {
   const auto deadline = Clock::now() + kConnect;
   absl::Status last = Unavailable("no address");
   for (const addrinfo* a = found; a != nullptr; a = a->ai_next) {
+    sockaddr_storage address{};
+    std::memcpy(&address, a->ai_addr, std::min<size_t>(a->ai_addrlen, sizeof address));
+    if (public_only && !uv::IsPublic(address)) {
+      last = PermissionDenied("a private address, and admin.allow_private_networks is false");
+      continue;
+    }
     auto s = ConnectOne(*a, deadline);
     if (s.ok()) {
       return s;
@@ -266,8 +274,8 @@ absl::StatusOr<std::string> ReadAnswer(Channel& channel) {
 absl::StatusOr<std::string> Get(const model::Provider& provider, std::string_view path,
                                 const Via* via) {
   auto answer = [&]() -> absl::StatusOr<std::string> {
-    AURORA_ASSIGN_OR_RETURN(Socket socket, via == nullptr ? Connect(provider.host, provider.port)
-                                                          : Connect(via->host, via->port));
+    AURORA_ASSIGN_OR_RETURN(Socket socket, via == nullptr ? Connect(provider.host, provider.port, provider.public_only)
+                                                          : Connect(via->host, via->port, false));
     Channel channel(std::move(socket), Clock::now() + kTotal);
     if (provider.tls && via != nullptr) {
       AURORA_RETURN_IF_ERROR(channel.Tunnel(provider, *via));

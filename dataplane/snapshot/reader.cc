@@ -186,7 +186,8 @@ std::string_view ToString(FileState state) {
 class Reader::Thread {
  public:
   explicit Thread(ReaderOptions options)
-      : options_(std::move(options)), builder_(options_.environment, options_.encryption_key) {
+      : options_(std::move(options)),
+        builder_(options_.environment, options_.encryption_key, options_.stored_public_only) {
     thread_ = std::thread([this] { Run(); });
   }
 

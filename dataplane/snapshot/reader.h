@@ -35,6 +35,7 @@ struct ReaderOptions {
   std::string path;
   std::vector<config::ProviderConfig> environment;
   crypto::Secret encryption_key;
+  bool stored_public_only = false;  // as Builder's
   Duration poll_every = Duration::Millis(25);
   Duration watch_every = Duration::Seconds(1);
   std::function<void(std::shared_ptr<const model::Snapshot>)> publish;

@@ -200,7 +200,8 @@ constexpr Setting kSettings[] = {
     {"admin.on_proxy_port", Enum("auto|true|false"), "auto", INT(admin.on_proxy_port),
      "`/admin` on `server.listen` as well; `auto`: only where that is loopback; never with `admin.tls`"},
     {"admin.allow_private_networks", Bool(), "true", BOOL(admin.allow_private_networks),
-     "Read and without effect in this version: providers on private addresses are allowed"},
+     "`false`: a stored provider is reached at public addresses alone, whatever its name resolves to; those of the "
+     "environment and the file, and an outbound proxy, may be anywhere"},
 
     {"metrics.dataplane_listen", Address(), "0.0.0.0:9091", ADDRESS(metrics.dataplane_listen),
      "`/metrics` and health of the data plane, plain HTTP"},

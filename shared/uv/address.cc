@@ -17,6 +17,43 @@ const sockaddr_in6* V6(const sockaddr_storage& a) {
   return reinterpret_cast<const sockaddr_in6*>(&a);
 }
 
+struct Net {
+  uint32_t address;
+  int bits;
+};
+constexpr Net kNotPublic[] = {
+    {0x00000000, 8},  {0x0a000000, 8},  {0x64400000, 10}, {0x7f000000, 8},  {0xa9fe0000, 16},
+    {0xac100000, 12}, {0xc0000000, 24}, {0xc0000200, 24}, {0xc0586300, 24}, {0xc0a80000, 16},
+    {0xc6120000, 15}, {0xc6336400, 24}, {0xcb007100, 24}, {0xe0000000, 3},
+};
+
+bool IsPublicV4(uint32_t ip) {
+  for (const Net& net : kNotPublic) {
+    if ((ip >> (32 - net.bits)) == (net.address >> (32 - net.bits))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+uint32_t Word(const uint8_t* bytes) {
+  return uint32_t{bytes[0]} << 24 | uint32_t{bytes[1]} << 16 | uint32_t{bytes[2]} << 8 | bytes[3];
+}
+
+bool IsPublicV6(const uint8_t* ip) {
+  constexpr uint8_t kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};  // ::ffff:0:0/96
+  constexpr uint8_t kNat64[12] = {0, 0x64, 0xff, 0x9b};                        // 64:ff9b::/96
+  if (std::memcmp(ip, kMapped, 12) == 0 || std::memcmp(ip, kNat64, 12) == 0) {
+    return IsPublicV4(Word(ip + 12));
+  }
+  const uint32_t first = Word(ip);
+  if ((first >> 16) == 0x2002) {  // 6to4
+    return IsPublicV4(Word(ip + 2));
+  }
+  // Of what is given out, 2000::/3, not Teredo and its neighbours (2001::/23) nor documentation.
+  return (first >> 29) == 1 && (first >> 9) != (0x20010000 >> 9) && first != 0x20010db8 && (first >> 12) != 0x3fff0;
+}
+
 }  // namespace
 
 absl::StatusOr<sockaddr_storage> ParseIp(std::string_view host, uint16_t port) {
@@ -71,6 +108,13 @@ bool SameAddress(const sockaddr_storage& a, const sockaddr_storage& b) {
   }
   return std::memcmp(&V6(a)->sin6_addr, &V6(b)->sin6_addr, sizeof(in6_addr)) == 0 &&
          V6(a)->sin6_scope_id == V6(b)->sin6_scope_id;
+}
+
+bool IsPublic(const sockaddr_storage& address) {
+  if (address.ss_family == AF_INET) {
+    return IsPublicV4(ntohl(V4(address)->sin_addr.s_addr));
+  }
+  return address.ss_family == AF_INET6 && IsPublicV6(V6(address)->sin6_addr.s6_addr);
 }
 
 }  // namespace aurora::uv

@@ -21,5 +21,9 @@ void SetPort(sockaddr_storage& address, uint16_t port);
 socklen_t AddressSize(const sockaddr_storage& address);
 // Same family, IP and port.
 bool SameAddress(const sockaddr_storage& a, const sockaddr_storage& b);
+// Reachable for everybody: neither loopback, private, link-local (a cloud's metadata), shared, benchmark,
+// documentation, multicast nor reserved (RFC 6890 and its registries). An IPv4 address inside an IPv6 one counts as
+// itself.
+bool IsPublic(const sockaddr_storage& address);
 
 }  // namespace aurora::uv

@@ -16,6 +16,8 @@ target_compile_options(aurora_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor -Woverloaded-virtual
   -Wimplicit-fallthrough -Werror=switch -Werror=return-type -Werror=unused-result
   $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized -Wno-restrict>
+  # What a .cc keeps to itself looks to g++ like a header's once a unit includes the file.
+  $<$<AND:$<CXX_COMPILER_ID:GNU>,$<BOOL:${CMAKE_UNITY_BUILD}>>:-Wno-subobject-linkage>
   $<$<CXX_COMPILER_ID:Clang>:-Wthread-safety>
   $<$<BOOL:${AURORA_WERROR}>:-Werror>)
 target_include_directories(aurora_flags INTERFACE ${CMAKE_SOURCE_DIR})

@@ -58,7 +58,7 @@ TEST_CASE("A user datagram with its CRC is the one Debian's node sends") {
 
 TEST_CASE("Every combination of layers opens to what was sealed") {
   Rng rng(11);
-  const Keyring ring = RingOf({kKey, kOtherKey});
+  const Keyring ring = RingOf({kPrimaryKey, kOtherKey});
   for (int i = 0; i < 1000; ++i) {
     PacketConfig config;
     config.label = rng.OneIn(2) ? RandomText(rng, 1, 255) : "";
@@ -87,7 +87,7 @@ TEST_CASE("Every combination of layers opens to what was sealed") {
 }
 
 TEST_CASE("Messages filled up to the budget make a datagram of at most 1400 bytes, in every configuration") {
-  const Keyring ring = RingOf({kKey});
+  const Keyring ring = RingOf({kPrimaryKey});
   for (const char* label : {"", "prod"}) {
     for (const bool encrypt : {false, true}) {
       for (const bool crc : {false, true}) {
@@ -134,7 +134,7 @@ TEST_CASE("A label that differs, is missing, or comes where none is configured r
 
 TEST_CASE("With keys only what one of them sealed is used; the label is authenticated with it") {
   const std::string message = EncodeMessage(Nack{1});
-  const Keyring old_first = RingOf({kOtherKey, kKey}), ring = RingOf({kKey}), other = RingOf({kOtherKey});
+  const Keyring old_first = RingOf({kOtherKey, kPrimaryKey}), ring = RingOf({kPrimaryKey}), other = RingOf({kOtherKey});
   const PacketCodec ours({"prod", &ring, {}, crypto::RandomBytes});
   CHECK(ours.Open(ours.Seal(message).value()).key == 0);
   CHECK(PacketCodec({"prod", &old_first, {}, Fixed}).Open(ours.Seal(message).value()).key == 1);
@@ -148,7 +148,7 @@ TEST_CASE("With keys only what one of them sealed is used; the label is authenti
 
 TEST_CASE("A cluster turns to encryption in three steps without losing a datagram") {
   const std::string message = EncodeMessage(Nack{7});
-  const Keyring ring = RingOf({kKey});
+  const Keyring ring = RingOf({kPrimaryKey});
   const PacketConfig steps[] = {{"c", nullptr, {}, Fixed},
                                 {"c", &ring, {false, false}, Fixed},
                                 {"c", &ring, {false, true}, Fixed},
@@ -262,7 +262,7 @@ TEST_CASE("Compression is used when it makes the datagram smaller, and only then
 
 TEST_CASE("Bytes at random, and real datagrams changed at random, open within the bounds") {
   Rng rng(99);
-  const Keyring ring = RingOf({kKey});
+  const Keyring ring = RingOf({kPrimaryKey});
   const PacketCodec plain({}), labelled({"prod", &ring, {false, false}, Fixed});
   for (int i = 0; i < 5000; ++i) {
     std::string wire;

@@ -60,7 +60,7 @@ std::string PushPullHead(std::string_view nodes_hex, std::string_view state_hex)
 
 TEST_CASE("Every message comes back from every stream configuration, split anywhere") {
   Rng rng(5);
-  const Keyring ring = RingOf({kKey});
+  const Keyring ring = RingOf({kPrimaryKey});
   for (int i = 0; i < 1500; ++i) {
     StreamConfig config{rng.OneIn(2) ? RandomText(rng, 1, 255) : "",
                         rng.OneIn(2) ? &ring : nullptr,
@@ -127,8 +127,8 @@ TEST_CASE("An inbound stream shows its label first, an answer shows none") {
 }
 
 TEST_CASE("The label, the length and the key decide whether an encrypted stream opens") {
-  const Keyring ring = RingOf({kKey}), other = RingOf({std::string(16, 'o')}),
-                both = RingOf({std::string(16, 'o'), kKey});
+  const Keyring ring = RingOf({kPrimaryKey}), other = RingOf({std::string(16, 'o')}),
+                both = RingOf({std::string(16, 'o'), kPrimaryKey});
   const StreamConfig prod{"prod", &ring, {}, crypto::RandomBytes, true};
   const std::string blob = EncodeStream(Ack{1, ""}, prod).value();
   CHECK(RefusalOf(prod, blob, Side::kAnswer) == Refusal::kNone);
@@ -149,7 +149,7 @@ TEST_CASE("The label, the length and the key decide whether an encrypted stream 
 }
 
 TEST_CASE("A length over its bound is refused at the header, before any of it came") {
-  const Keyring ring = RingOf({kKey});
+  const Keyring ring = RingOf({kPrimaryKey});
   const StreamConfig sealed{"", &ring, {}, {}, true};
   CHECK(RefusalOf(sealed, Hex("0a01400000")) == Refusal::kNone);  // 20 MiB: waits
   CHECK(RefusalOf(sealed, Hex("0a01400001")) == Refusal::kTooMuch);
@@ -246,7 +246,7 @@ TEST_CASE("Types that have no place in a stream are refused") {
 }
 
 TEST_CASE("What a peer would not read is not written") {
-  const Keyring ring = RingOf({kKey});
+  const Keyring ring = RingOf({kPrimaryKey});
   const StreamConfig sealed{"", &ring, {}, crypto::RandomBytes, false};
   const auto code = [](const Message& message, const StreamConfig& config) {
     return EncodeStream(message, config).status().code();
@@ -265,7 +265,7 @@ TEST_CASE("A thousand nodes and a large state come back, sealed and compressed, 
     message.nodes.push_back(RandomRecord(rng));
   }
   message.user_state = std::string(3 << 20, 's');
-  const Keyring ring = RingOf({kKey});
+  const Keyring ring = RingOf({kPrimaryKey});
   for (const bool sealed : {false, true}) {
     for (const bool compress : {false, true}) {
       const StreamConfig config{"prod", sealed ? &ring : nullptr, {}, crypto::RandomBytes, compress};

@@ -29,7 +29,7 @@ struct Captured {
 };
 std::vector<Captured> CapturedBytes();
 
-inline const std::string kKey(32, 'k');
+inline const std::string kPrimaryKey(32, 'k');
 inline Keyring RingOf(const std::vector<std::string>& keys) {
   return Keyring::Make(keys).value();
 }

@@ -63,6 +63,22 @@ TEST_CASE("a slow client makes the gateway hold no more than the watermark and p
   CHECK(sent == kTotal);
 }
 
+TEST_CASE("a provider that must be public is not connected to where its name leads to a private address", "[server]") {
+  Provider provider(Provider::Always(std::string(kAnswer)));
+  for (const char* host : {"127.0.0.1", "localhost"}) {
+    GatewayOptions options;
+    options.public_only = true;
+    options.provider_host = host;
+    Gateway gateway(provider.port(), std::move(options));
+    Socket client = Socket::Connect(gateway.port());
+    REQUIRE(client.Send(ChatRequest()));
+    const Socket::Message answer = client.ReadResponse();
+    CHECK(answer.status == 502);
+    CHECK(answer.body.find("admin.allow_private_networks") != std::string::npos);
+  }
+  CHECK(provider.connections() == 0);
+}
+
 TEST_CASE("a reset of a reused provider connection is retried on a fresh one", "[server]") {
   Provider provider([](Socket& socket, int connection) {
     if (socket.ReadRequest().status == 0) {

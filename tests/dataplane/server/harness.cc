@@ -244,6 +244,7 @@ void Gateway::Publish(uint64_t seq, bool with_key) {
   up.slot = 0;
   up.tls = options_.provider_tls;
   up.stamp = options_.stamp;
+  up.public_only = options_.public_only;
   up.host = options_.provider_host;
   up.port = provider_port_;
   up.authority = up.host + ":" + std::to_string(up.port);

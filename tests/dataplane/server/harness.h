@@ -89,6 +89,7 @@ struct GatewayOptions {
   std::shared_ptr<tls::ServerContext> certificate;
   bool for_peers = false;  // a second listener, for other nodes
   bool stamp = false;
+  bool public_only = false;
   std::function<void(Worker::Options&)> adjust = {};
 };
 

@@ -163,6 +163,18 @@ TEST_CASE("environment providers come first by name and shadow stored ones of th
   CHECK(catalog->provider_by_name.at("gamma") == 3);
 }
 
+TEST_CASE("only stored providers are kept to public addresses, and only where that is asked for") {
+  for (const bool asked : {false, true}) {
+    Builder builder({Environment("beta")}, crypto::Secret(), asked);
+    builder.Apply(kProvider, "alpha",
+                  ProviderOf("alpha", v1::PROVIDER_TYPE_OPENAI, "http://stored.test/v1").SerializeAsString());
+    const auto catalog = builder.Build(1, "1")->catalog;
+    REQUIRE(catalog->providers.size() == 2);
+    CHECK_FALSE(catalog->providers[0].public_only);
+    CHECK(catalog->providers[1].public_only == asked);
+  }
+}
+
 TEST_CASE("each type sends its credential in the header its provider reads") {
   Builder builder({Environment("environment", "sk-e")}, crypto::Secret(kSealKey));
   const auto put = [&](std::string_view name, v1::ProviderType type) {

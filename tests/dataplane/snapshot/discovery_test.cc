@@ -272,6 +272,20 @@ TEST_CASE("a list is fetched by length, in chunks or until the provider closes")
   }
 }
 
+TEST_CASE("a provider that must be public is not asked at a private address") {
+  Answerer server(Ok("hello"));
+  model::Provider provider = At(server.port());
+  provider.public_only = true;
+  for (const char* host : {"127.0.0.1", "localhost"}) {
+    provider.host = host;
+    const absl::Status refused = Get(provider, "/models").status();
+    CHECK(absl::IsPermissionDenied(refused));
+    CHECK(std::string(refused.message()).find("admin.allow_private_networks") != std::string::npos);
+  }
+  provider.public_only = false;
+  CHECK(Get(provider, "/models").ok());
+}
+
 TEST_CASE("Anthropic is asked with a version exactly once") {
   Answerer server(Ok("{}"));
   model::Provider p = At(server.port(), model::Dialect::kAnthropic);
