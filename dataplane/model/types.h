@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "shared/base/time.h"
@@ -46,6 +47,8 @@ struct Resilience {
   Duration breaker_open = Duration::Seconds(10);
   Duration cooldown = Duration::Seconds(30);
 };
+
+inline constexpr std::string_view kNotPublic = "a private address, and admin.allow_private_networks is false";
 
 struct Provider {
   std::string name;

@@ -94,7 +94,7 @@ void UpstreamConnection::OnResolved(const std::vector<sockaddr_storage>& address
   dialling_->addresses = addresses;
   if (dialling_->public_only &&
       std::erase_if(dialling_->addresses, [](const auto& address) { return !uv::IsPublic(address); }) > 0) {
-    dialling_->last_error = "a private address, and admin.allow_private_networks is false";
+    dialling_->last_error = model::kNotPublic;
   }
   TryNextAddress();
 }

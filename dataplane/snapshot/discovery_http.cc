@@ -91,7 +91,7 @@ absl::StatusOr<Socket> Connect(const std::string& host, uint16_t port_number, bo
     sockaddr_storage address{};
     std::memcpy(&address, a->ai_addr, std::min<size_t>(a->ai_addrlen, sizeof address));
     if (public_only && !uv::IsPublic(address)) {
-      last = PermissionDenied("a private address, and admin.allow_private_networks is false");
+      last = PermissionDenied(model::kNotPublic);
       continue;
     }
     auto s = ConnectOne(*a, deadline);

@@ -3,6 +3,8 @@ import socket
 
 import pytest
 
+from node import Node, until
+
 HEAD = "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n"
 BODY = '{"model":"demo/demo","messages":[{"role":"user","content":"hi"}]}'
 REFUSED = {
@@ -80,3 +82,17 @@ def test_answers_carry_a_request_id_and_no_internal_header(shared, key):
     r = shared.chat(key)
     assert r.status == 200 and r.headers["x-request-id"]
     assert not [h for h in r.headers if h.startswith("x-aurora-")]
+
+
+def test_a_stored_provider_may_be_kept_off_private_addresses_while_the_operators_own_is_not():
+    node = Node(AURORA_ADMIN_ALLOW_PRIVATE_NETWORKS="false")
+    try:
+        key = node.start().create_key("public-only")[1]
+        spec = {"type": "openai", "base_url": f"http://{node.host}:9400/v1", "credentials": [{"id": "main", "api_key": "demo"}], "models": ["demo"]}
+        made = node.request(node.rest, "PUT", "/admin/api/v1/providers/stored", spec, {"authorization": f"Bearer {node.token}"})
+        assert made.status in (200, 201), made.body
+        answer = until(lambda: (r := node.chat(key, "stored/demo")).status != 404 and r, "the provider is known")
+        assert answer.status == 502 and b"admin.allow_private_networks" in answer.body, answer.body
+        assert node.chat(key, "demo/demo").status == 200
+    finally:
+        node.stop()
