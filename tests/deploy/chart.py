@@ -201,7 +201,7 @@ def shown_metrics():
     """The page of both processes of a node in a cluster of its own, after a request."""
     sys.path.insert(0, f"{ROOT}/tests/e2e")
     os.environ["AURORA_BIN"] = BIN
-    from node import Node, free_address, request
+    from node import Node, free_address, request, until
     host = free_address()
     node = Node(host=host, CLUSTER_ENABLED="true", CLUSTER_NODE_ID="n1", CLUSTER_BIND_ADDR=host, CLUSTER_SYNC_BIND_ADDR=host,
                 CLUSTER_BOOTSTRAP_EXPECT="1", CLUSTER_FAILOVER_MODE="active_passive")
@@ -210,7 +210,10 @@ def shown_metrics():
         stream = node.open_stream(node.create_key("metrics")[1], words=2)
         stream[1].read()
         stream[0].close()
-        return "".join(request(at, "GET", "/metrics").body.decode() for at in (node.dataplane_ops, node.controlplane_ops))
+        page = lambda: "".join(request(at, "GET", "/metrics").body.decode() for at in (node.dataplane_ops, node.controlplane_ops))
+        # The client has the last byte before the loop has counted the request.
+        until(lambda: "aurora_tokens_total{" in page(), "the request is counted")
+        return page()
     finally:
         node.stop()
 
