@@ -7,6 +7,8 @@ from node import BIN, request, until
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../.."))
 NET = f"127.78.{os.getpid() % 250}"
+# A proxy for the way out that would answer nobody here: nothing of a local cluster goes through it.
+PROXIED = {"http_proxy": "http://127.0.0.1:1", "HTTP_PROXY": "http://127.0.0.1:1"}
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +21,7 @@ def up():
             pytest.skip("127.0.0.1:9400 is taken: a local cluster runs")
     home = tempfile.mkdtemp(prefix="aurora-up-")
     command = [f"{ROOT}/tools/up", "--home", home, "--net", NET, "--bin", BIN, "--no-install", "--detach"]
-    r = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    r = subprocess.run(command, env={**os.environ, **PROXIED}, capture_output=True, text=True, timeout=120)
     try:
         assert r.returncode == 0, r.stdout + r.stderr
         yield home, r.stdout
@@ -35,8 +37,16 @@ def up():
 def test_the_printed_curl_answers(up):
     out = up[1].replace("\\\n", " ")
     line = next(line for line in out.splitlines() if re.match(r"\s*(\$ )?curl ", line))
-    r = subprocess.run(["bash", "-c", re.sub(r"^\s*\$ ", "", line)], capture_output=True, text=True, timeout=30)
+    r = subprocess.run(["bash", "-c", re.sub(r"^\s*\$ ", "", line)], env={**os.environ, **PROXIED}, capture_output=True, text=True, timeout=30)
     assert r.returncode == 0 and json.loads(r.stdout)["choices"], r.stdout + r.stderr
+
+
+def test_three_nodes_are_the_default_and_one_of_them_is_active(up):
+    spec = json.load(open(f"{up[0]}/up.json"))
+    assert spec["mode"] == "active_passive" and [n["id"] for n in spec["nodes"]] == ["n1", "n2", "n3"]
+    hosts = [n["proxy"].removeprefix("http://").split(":") for n in spec["nodes"]]
+    statuses = lambda path: sorted(request((h, int(p)), "GET", path, timeout=5).status for h, p in hosts)
+    assert statuses("/readyz") == [200, 200, 200] and statuses("/active") == [200, 503, 503]
 
 
 def test_the_printed_aurora_ctl_line_works(up):
