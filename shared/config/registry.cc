@@ -132,7 +132,8 @@ constexpr Setting kSettings[] = {
     {"cluster.election_profile", Enum("lan|aggressive"), "lan", INT(cluster.election_profile),
      "active_passive: `aggressive` takes over sooner and starts a needless election sooner; the same on every "
      "node"},
-    {"cluster.max_staleness", Time(kS, 365 * kDay), "5m", TIME(cluster.max_staleness),
+    // A member with nothing to tell is heard every ten seconds (replication::Config::keepalive).
+    {"cluster.max_staleness", Time(15 * kS, 365 * kDay), "5m", TIME(cluster.max_staleness),
      "After so long without any member, policy counts as stale"},
     {"cluster.stale_policy", Enum("serve|refuse"), "serve", INT(cluster.stale_policy),
      "Stale, or no member at the start: serve by the policy at hand, or answer 503"},
@@ -160,7 +161,8 @@ constexpr Setting kSettings[] = {
      "PEM chain for `server.listen`; renewed files serve the next connections"},
     {"server.tls.key", Text(), "", TEXT(server.tls.key),
      "Its private key, PEM"},
-    {"server.limits.body_max_bytes", Bytes(1024, 1LL << 32), "33554432",
+    // A request counts its body in 32 bits (exchange/request_state.h).
+    {"server.limits.body_max_bytes", Bytes(1024, 1LL << 31), "33554432",
      INT(server.limits.body_max_bytes),
      "A longer request body is answered 413"},
     {"server.limits.head_timeout", Time(100 * kMs, kH), "10s", TIME(server.limits.head_timeout),

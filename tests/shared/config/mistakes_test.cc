@@ -158,6 +158,13 @@ TEST_CASE("a certificate and a key that do not belong together are refused befor
   CHECK(MistakesOf("admin.on_proxy_port = true\n" + tls("/c", "/k"), {}, Process::kDataPlane).size() == 1);
 }
 
+TEST_CASE("a body's size is counted in 32 bits, and who is silent for ten seconds is not lost") {
+  CHECK(MistakesOf("server.limits.body_max_bytes = \"2GiB\"\n").empty());
+  CHECK(MistakesOf("server.limits.body_max_bytes = \"4GiB\"\n").size() == 1);
+  CHECK(MistakesOf("cluster.max_staleness = \"15s\"\n").empty());
+  CHECK(MistakesOf("cluster.max_staleness = \"14s\"\n").size() == 1);
+}
+
 TEST_CASE("an admin listener in the open needs TLS or a word") {
   const std::string open = "admin.grpc_listen = \"0.0.0.0:7948\"\n";
   CHECK(MistakesOf(open, {}, Process::kControlPlane).size() == 1);
