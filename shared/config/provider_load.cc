@@ -114,7 +114,8 @@ bool WorksWithoutKey(ProviderType type) {
          type == ProviderType::kOpenAi;
 }
 
-Named FromVariables(Loading& loading) {
+// Of the file's providers, whatever they are called, and of those that a type's name begins.
+Named FromVariables(Loading& loading, const Named& file) {
   Named out;
   for (const auto& [variable, text] : loading.options.environment) {
     for (const Suffix& suffix : kSuffixes) {
@@ -125,10 +126,11 @@ Named FromVariables(Loading& loading) {
       const std::string_view stem =
           std::string_view(variable).substr(0, variable.size() - suffix.ending.size());
       const std::optional<ProviderType> type = TypeOfStem(stem);
-      if (!type.has_value() || (suffix.key == "api_version" && *type != ProviderType::kAzure)) {
+      const std::string name = Lower(stem);
+      const bool known = file.contains(name);
+      if (!known && (!type.has_value() || (suffix.key == "api_version" && *type != ProviderType::kAzure))) {
         break;
       }
-      const std::string name = Lower(stem);
       Raw raw;
       const std::string plain =
           std::string(stem) + std::string(suffix.key == "api_key" ? "_API_KEY" : suffix.ending);
@@ -293,7 +295,8 @@ std::string_view VariableEnding(std::string_view key) {
 
 void LoadProviders(Loading& loading, const std::vector<FileValue>& from_file) {
   Named providers = FromFile(loading, from_file);
-  Merge(loading, providers, FromVariables(loading));
+  Named variables = FromVariables(loading, providers);
+  Merge(loading, providers, std::move(variables));
   for (auto& [name, keys] : providers) {
     LoadProvider(loading, name, keys);
   }

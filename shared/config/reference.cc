@@ -50,7 +50,8 @@ constexpr std::string_view kProviders = R"(
 A provider of this node: a table `[providers.<name>]`, the name 1 to 63 of `a-z 0-9 -`, or variables. Those that all
 nodes share are stored with `aurora-ctl providers apply` instead. For `openai` the variables are `OPENAI_API_KEY`,
 `OPENAI_BASE_URL`, `OPENAI_MODELS`, for `azure` also `AZURE_API_VERSION`; a word more makes another provider:
-`OPENAI_EAST_API_KEY` is of `openai-east`. Variables alone make a provider when there is a key (`openai`, `ollama`,
+`OPENAI_EAST_API_KEY` is of `openai-east`. A table's provider has its own name's: `MY_CORP_API_KEY` is of
+`[providers.my-corp]`. Variables alone make a provider when there is a key (`openai`, `ollama`,
 `vllm`: or a base URL).
 
 )";

@@ -121,6 +121,22 @@ TEST_CASE("a variable overrides one key of a file's provider") {
   CHECK(Effective(*loaded, "providers.openai.base_url")->source == "environment OPENAI_BASE_URL");
 }
 
+TEST_CASE("a file's provider takes its variables whatever it is called") {
+  const std::string file = "[providers.my-corp]\ntype = \"azure\"\nbase_url = \"http://a\"\napi_key = \"k\"\n";
+  const auto loaded = LoadWith(file, {{"MY_CORP_API_KEY", "v"},
+                                      {"MY_CORP_MODELS", "m,n"},
+                                      {"MY_CORP_API_VERSION", "2025-01-01"},
+                                      {"OTHERS_API_KEY", "x"}});
+  REQUIRE(loaded.ok());
+  REQUIRE(loaded->providers.size() == 1);
+  const ProviderConfig& p = loaded->providers[0];
+  CHECK(p.api_key.Reveal() == "v");
+  CHECK(p.models == std::vector<std::string>{"m", "n"});
+  CHECK(p.api_version == "2025-01-01");
+  CHECK(p.base_url == "http://a");
+  CHECK(Effective(*loaded, "providers.my-corp.api_key")->source == "environment MY_CORP_API_KEY");
+}
+
 TEST_CASE("a provider's mistakes name the provider") {
   CHECK(MistakesOf("[providers.x]\ntype = \"opnai\"\n")
             .at(0)
