@@ -51,7 +51,7 @@ absl::StatusOr<HostPort> ParseHostPort(std::string_view text, std::string_view d
   if (port.empty() || error != std::errc() || end != port.data() + port.size()) {
     return Bad();
   }
-  return HostPort{std::string(host.empty() ? default_host : host), value};
+  return HostPort{std::string(host.empty() || host == "*" ? default_host : host), value};
 }
 
 bool IsLoopbackHost(std::string_view host) {

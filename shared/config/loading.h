@@ -33,6 +33,10 @@ bool FromEnvironment(Loading& loading, std::string_view key, const std::string& 
 bool ReadSecretFile(Loading& loading, std::string_view key, const std::string& path,
                     const std::string& source, Raw* out);
 
+// Notes it when `path` holds no certificates to trust. Bounds: 4 MiB.
+inline constexpr size_t kMaxTrustBytes = 4 * kMaxConfigBytes;
+void CheckTrust(Loading& loading, std::string_view key, const std::string& path);
+
 // provider_load.cc: [providers.*] of the file and the environment's into config.providers.
 void LoadProviders(Loading& loading, const std::vector<FileValue>& from_file);
 

@@ -223,12 +223,7 @@ void CheckProvider(Loading& loading, const std::string& prefix, ProviderConfig& 
     provider.api_version = std::string(kAzureVersion);
   }
   if (!provider.ca_file.empty() && loading.options.process == Process::kDataPlane) {
-    const absl::StatusOr<std::string> pem = ReadFile(provider.ca_file, kMaxConfigBytes * 4);
-    if (!pem.ok()) {
-      loading.Refuse(prefix + "ca_file", provider.ca_file,
-                     "cannot be read: " + std::string(Std(pem.status().message())) +
-                         ", want a readable PEM file");
-    }
+    CheckTrust(loading, prefix + "ca_file", provider.ca_file);
   }
 }
 

@@ -27,7 +27,8 @@ shows what a running node took.
   of the two may be set.
 - *Durations* are `100ms`, `5s`, `2m`, `12h`, `30d` or sums (`1m30s`); *sizes* bytes, or `64KiB`, `32MiB`, `2GiB`;
   *lists* an array of texts, or one text with commas.
-- *Addresses* are `host:port`, `[ipv6]:port`, or `:port` for all.
+- *Addresses* are `host:port`, `[ipv6]:port`, `:port` for all of IPv4, or `[::]:port` for IPv6 and IPv4; the host of
+  `server.listen` and `cluster.peer_listen` may be a name.
 - *Text* that is a path is used as given; certificates are PEM. `.cert` and `.key` go together.
 
 **Kubernetes.** The Helm chart writes these variables; which of its values makes which is in

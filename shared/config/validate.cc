@@ -1,6 +1,8 @@
 // Checks over several keys, or over what a key's text means. Each adds one line per mistake.
 #include <array>
 
+#include <arpa/inet.h>
+
 #include "shared/base/status.h"
 #include "shared/config/loading.h"
 #include "shared/crypto/encoding.h"
@@ -49,6 +51,27 @@ void CheckPorts(Loading& loading) {
   }
 }
 
+// As inet_pton reads it, with the zone of a link-local one.
+bool IsIp(const std::string& host) {
+  std::array<unsigned char, sizeof(in6_addr)> bytes{};
+  return ::inet_pton(AF_INET, host.c_str(), bytes.data()) == 1 ||
+         ::inet_pton(AF_INET6, host.substr(0, host.find('%')).c_str(), bytes.data()) == 1;
+}
+
+// The listeners that resolve no names.
+void CheckListeners(Loading& loading) {
+  const Config& c = loading.config;
+  const std::array<Listener, 4> listeners = {{{"admin.grpc_listen", c.admin.grpc_listen},
+                                              {"admin.rest_listen", c.admin.rest_listen},
+                                              {"metrics.dataplane_listen", c.metrics.dataplane_listen},
+                                              {"metrics.controlplane_listen", c.metrics.controlplane_listen}}};
+  for (const Listener& listener : listeners) {
+    if (listener.at.host != "localhost" && !IsIp(listener.at.host)) {
+      loading.Refuse(listener.key, listener.at.ToString(), "is not allowed, want an IP address or localhost");
+    }
+  }
+}
+
 bool CheckFile(Loading& loading, std::string_view key, const std::string& path) {
   if (path.empty()) {
     return true;
@@ -74,7 +97,9 @@ void CheckTls(Loading& loading, const std::string& prefix, const TlsFiles& tls, 
   if (read) {
     const bool cert_read = CheckFile(loading, cert, tls.cert);
     const bool key_read = CheckFile(loading, key, tls.key);
-    CheckFile(loading, prefix + ".ca", tls.ca);
+    if (!tls.ca.empty()) {
+      CheckTrust(loading, prefix + ".ca", tls.ca);
+    }
     if (tls.enabled() && cert_read && key_read) {
       const auto pair = tls::ServerContext::Load({.certificate_file = tls.cert, .key_file = tls.key});
       if (!pair.ok()) {
@@ -174,6 +199,29 @@ void CheckGossipKeys(Loading& loading) {
   }
 }
 
+// One of the three forgotten must not mean ports in clear text.
+void CheckClusterTls(Loading& loading) {
+  const TlsFiles& tls = loading.config.cluster.tls;
+  if (tls.cert.empty() != tls.ca.empty()) {
+    loading.Refuse(tls.cert.empty() ? "cluster.tls.ca" : "cluster.tls.cert", tls.cert.empty() ? tls.ca : tls.cert,
+                   "stands alone, want cluster.tls.cert, cluster.tls.key and cluster.tls.ca together");
+  }
+}
+
+void CheckClusterAddresses(Loading& loading) {
+  const Cluster& cluster = loading.config.cluster;
+  const std::array<std::pair<std::string_view, const std::string*>, 3> addresses = {
+      {{"cluster.bind_addr", &cluster.bind_addr},
+       {"cluster.sync_bind_addr", &cluster.sync_bind_addr},
+       {"cluster.advertise_addr", &cluster.advertise_addr}}};
+  for (const auto& [key, address] : addresses) {
+    const bool derived = key == "cluster.advertise_addr" && address->empty();
+    if (!derived && !IsIp(*address)) {
+      loading.Refuse(key, *address, "is not allowed, want an IP address");
+    }
+  }
+}
+
 void CheckCluster(Loading& loading) {
   const Cluster& cluster = loading.config.cluster;
   if (!ValidId(cluster.node_id)) {
@@ -197,9 +245,11 @@ void CheckCluster(Loading& loading) {
   if (!url.empty() && !url.starts_with("http://") && !url.starts_with("https://")) {
     loading.Refuse("cluster.advertise_url", url, "is not allowed, want an http:// or https:// URL");
   }
+  CheckClusterTls(loading);
   if (!cluster.enabled) {
     return;
   }
+  CheckClusterAddresses(loading);
   if (!cluster.seed_nodes.empty() && cluster.node_id == "local") {
     loading.Refuse("cluster.node_id", cluster.node_id,
                    "is not allowed with cluster.enabled and cluster.seed_nodes, want an id of this "
@@ -214,10 +264,21 @@ void CheckCluster(Loading& loading) {
 
 }  // namespace
 
+void CheckTrust(Loading& loading, std::string_view key, const std::string& path) {
+  const absl::StatusOr<std::string> text = ReadFile(path, kMaxTrustBytes);
+  const absl::Status status = text.ok() ? tls::ClientContext::Create({.ca_file = path}).status() : text.status();
+  if (!text.ok()) {
+    loading.Refuse(key, path, "cannot be read: " + std::string(Std(status.message())) + ", want a readable PEM file");
+  } else if (!status.ok()) {
+    loading.Refuse(key, path, "holds no certificates: " + std::string(Std(status.message())) + ", want a PEM file");
+  }
+}
+
 void Validate(Loading& loading) {
   const Config& c = loading.config;
   const bool data_plane = loading.options.process == Process::kDataPlane;
   CheckPorts(loading);
+  CheckListeners(loading);
   CheckTls(loading, "server.tls", c.server.tls, data_plane);
   CheckTls(loading, "admin.tls", c.admin.tls, !data_plane);
   CheckTls(loading, "cluster.tls", c.cluster.tls, true);

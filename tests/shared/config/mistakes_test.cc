@@ -158,6 +158,40 @@ TEST_CASE("a certificate and a key that do not belong together are refused befor
   CHECK(MistakesOf("admin.on_proxy_port = true\n" + tls("/c", "/k"), {}, Process::kDataPlane).size() == 1);
 }
 
+TEST_CASE("certificates of the cluster are all there or none is") {
+  const aurora::testing::Certs certs;
+  const std::string ca = "cluster.tls.ca = \"" + certs.ca_file() + "\"\n";
+  aurora::testing::Certs issuer;
+  const auto leaf = issuer.Issue("a", "DNS:a.test");
+  const std::string pair =
+      "cluster.tls.cert = \"" + leaf.certificate_file + "\"\ncluster.tls.key = \"" + leaf.key_file + "\"\n";
+  CHECK(MistakesOf(ca + pair).empty());
+  // Else the ports of the cluster would speak in clear, or the start would fail after --check-config had praised it.
+  CHECK(MistakesOf(ca).at(0).find("cluster.tls.ca: ") == 0);
+  CHECK(MistakesOf(pair).at(0).find("cluster.tls.cert: ") == 0);
+  CHECK(MistakesOf("cluster.tls.ca = \"/dev/null\"\n" + pair).size() == 1);
+}
+
+TEST_CASE("who listens or is told an IP address gets no name") {
+  for (const char* key :
+       {"admin.grpc_listen", "admin.rest_listen", "metrics.dataplane_listen", "metrics.controlplane_listen"}) {
+    INFO(key);
+    const std::string open = "admin.allow_insecure = true\n" + std::string(key) + " = \"";
+    CHECK(MistakesOf(open + "a.test:1\"\n").size() == 1);
+    for (const char* host : {"localhost", "127.0.0.1", "[::1]", "[fe80::1%2]"}) {
+      CHECK(MistakesOf(open + host + ":1\"\n").empty());
+    }
+  }
+  CHECK(MistakesOf("server.listen = \"a.test:1\"\ncluster.peer_listen = \"a.test:2\"\n").empty());
+  for (const char* key : {"cluster.bind_addr", "cluster.sync_bind_addr", "cluster.advertise_addr"}) {
+    INFO(key);
+    const std::string line = std::string(key) + " = ";
+    CHECK(MistakesOf("cluster.enabled = true\n" + line + "\"a.test\"\n").size() == 1);
+    CHECK(MistakesOf("cluster.enabled = true\n" + line + "\"::1\"\n").empty());
+    CHECK(MistakesOf(line + "\"a.test\"\n").empty());
+  }
+}
+
 TEST_CASE("a body's size is counted in 32 bits, and who is silent for ten seconds is not lost") {
   CHECK(MistakesOf("server.limits.body_max_bytes = \"2GiB\"\n").empty());
   CHECK(MistakesOf("server.limits.body_max_bytes = \"4GiB\"\n").size() == 1);

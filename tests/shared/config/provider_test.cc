@@ -1,6 +1,7 @@
 #include "shared/config/provider.h"
 
 #include "tests/shared/config/support.h"
+#include "tests/support/certs.h"
 #include "tests/support/test.h"
 
 namespace aurora::config {
@@ -135,6 +136,17 @@ TEST_CASE("a file's provider takes its variables whatever it is called") {
   CHECK(p.api_version == "2025-01-01");
   CHECK(p.base_url == "http://a");
   CHECK(Effective(*loaded, "providers.my-corp.api_key")->source == "environment MY_CORP_API_KEY");
+}
+
+TEST_CASE("a provider's certificates to trust are looked at before the start") {
+  const auto file = [](std::string_view path) {
+    return "[providers.openai]\nca_file = \"" + std::string(path) + "\"\n";
+  };
+  CHECK(MistakesOf(file("/dev/null")).size() == 1);
+  CHECK(MistakesOf(file("/nonexistent")).size() == 1);
+  CHECK(MistakesOf(file("/nonexistent"), {}, Process::kControlPlane).empty());
+  const aurora::testing::Certs certs;
+  CHECK(MistakesOf(file(certs.ca_file())).empty());
 }
 
 TEST_CASE("a provider's mistakes name the provider") {

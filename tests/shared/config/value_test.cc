@@ -47,6 +47,7 @@ TEST_CASE("host and port are read in every documented form and no other") {
   CHECK(ParseHostPort("10.0.0.1:80")->ToString() == "10.0.0.1:80");
   CHECK(ParseHostPort("[::1]:80")->ToString() == "[::1]:80");
   CHECK(ParseHostPort(":80")->ToString() == "0.0.0.0:80");
+  CHECK(ParseHostPort("*:80")->ToString() == "0.0.0.0:80");
   CHECK(ParseHostPort("name:0")->port == 0);
   for (const char* bad :
        {"", ":", "name", "name:", "name:x", "name:65536", "name:-1", "name: 1", "::1:80", "[]:80",
