@@ -203,9 +203,7 @@ absl::Status Process::StartWorkers() {
 
 absl::Status Process::OpenOps() {
   httpd::Server::Options options;
-  options.host = config::IsWildcardHost(config_.metrics.dataplane_listen.host)
-                     ? "0.0.0.0"
-                     : config_.metrics.dataplane_listen.host;
+  options.host = config_.metrics.dataplane_listen.host;
   options.port = config_.metrics.dataplane_listen.port;
   auto server = WithPatience(absl::StatusCode::kAlreadyExists, [&] {
     return httpd::Server::Open(

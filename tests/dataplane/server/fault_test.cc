@@ -1,5 +1,8 @@
 // What goes wrong: slow and vanishing clients, resetting and unreachable providers, revoked keys,
 // shutdown.
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include "tests/dataplane/server/harness.h"
 #include "tests/support/test.h"
 
@@ -262,6 +265,17 @@ TEST_CASE("an address that is taken is refused with what to do about it", "[serv
   REQUIRE_FALSE(second.ok());
   CHECK(Std(second.status().message()).find("already in use") != std::string_view::npos);
   CHECK(Std(second.status().message()).find("server.listen") != std::string_view::npos);
+}
+
+TEST_CASE("the wildcard of IPv6 takes callers over IPv4 too", "[server]") {
+  auto both = BindListeners({"::", 0}, 2, Duration::Seconds(0), "server.listen");
+  REQUIRE(both.ok());
+  REQUIRE(listen(both->fds[0].get(), 1) == 0);
+  int v6_only = -1;
+  socklen_t size = sizeof v6_only;
+  REQUIRE(getsockopt(both->fds[0].get(), IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, &size) == 0);
+  CHECK(v6_only == 0);
+  CHECK(Socket::Connect(both->port).Send("x"));
 }
 
 }  // namespace aurora::server::testing
