@@ -121,7 +121,7 @@ constexpr Setting kSettings[] = {
      "Seal gossip: base64 of 16, 24 or 32 bytes each, the first one seals, all open; unset: gossip is plain "
      "text"},
     {"cluster.role", Enum("member|witness"), "member", INT(cluster.role),
-     "`witness`: a control plane that votes and never serves"},
+     "`witness`: votes and never leads; it is a control plane alone, without a data plane beside it"},
     {"cluster.bootstrap_expect", Int(0, 1000), "0", INT(cluster.bootstrap_expect),
      "How many fresh nodes found a cluster together; 0: the first seed founds alone, if its name has one "
      "address"},
