@@ -4,6 +4,7 @@
 
 #include "controlplane/store/writer.h"
 #include "tests/controlplane/store/store_fixture.h"
+#include "tests/support/sanitized.h"
 
 namespace aurora::store::testing {
 namespace {
@@ -113,7 +114,7 @@ TEST_CASE("bulk of a fresh node, alone") {
   Feeder feeder{store, 750, {}, {}};
   const auto begin = Clock::now();
   const std::clock_t cpu = std::clock();
-  constexpr uint64_t kRows = 60'000;
+  constexpr uint64_t kRows = aurora::testing::kSanitized ? 15'000 : 60'000;
   while (feeder.merged < kRows) {
     feeder.Top(8);
     std::this_thread::yield();
