@@ -462,7 +462,8 @@ TEST_CASE("a hundred thousand rows are caught up with fast, a repeat costs less,
               << "/s, of one CPU " << static_cast<double>(kRows) / cpu << "/s\n";
   }
   const double root = seconds([&] { REQUIRE(disk.writer->Digest(DigestLevel::kKinds, "", 0)->size() == 1); });
-  const double bucket = seconds([&] { REQUIRE(disk.writer->Digest(DigestLevel::kRows, "Alias", 17)->size() > kRows / 1'000); });
+  const double bucket =
+      seconds([&] { REQUIRE(disk.writer->Digest(DigestLevel::kRows, "Alias", 17)->size() > kRows / 1'000); });
   const double recount = seconds([&] { REQUIRE(*disk.writer->reader().Recount() == disk.writer->digests()); });
   const double open = seconds([&] { REQUIRE(disk.Open().ok()); });
   std::cout << "store: root digest " << root * 1e6 << " us, a bucket's rows " << bucket * 1e6 << " us, recount "
