@@ -220,6 +220,9 @@ void CheckClusterAddresses(Loading& loading) {
       loading.Refuse(key, *address, "is not allowed, want an IP address");
     }
   }
+  if (cluster.peer_listen.port == 0) {  // the control plane tells it to other nodes and cannot know what was picked
+    loading.Refuse("cluster.peer_listen", cluster.peer_listen.ToString(), "is not allowed, want a port of its own");
+  }
 }
 
 void CheckCluster(Loading& loading) {

@@ -56,7 +56,7 @@ class Passive(Node):
             self.children[name].terminate()
             self.children.pop(name).wait(20)
         self.extra_env.update(CLUSTER_ENABLED="true", CLUSTER_NODE_ID=node_id, CLUSTER_FAILOVER_MODE="active_passive",
-                              AURORA_CLUSTER_PEER_LISTEN=f"{self.host}:7950", CLUSTER_SYNC_BIND_ADDR=self.host, CLUSTER_BIND_ADDR=self.host)
+                              CLUSTER_SYNC_BIND_ADDR=self.host, CLUSTER_BIND_ADDR=self.host)
         self.spawn("dataplane")
         until(lambda: self.get_status(self.proxy, "/livez") == 200, lambda: self.log("dataplane")[-1500:])
         self.page = Page(self)

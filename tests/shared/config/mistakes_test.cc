@@ -183,6 +183,7 @@ TEST_CASE("who listens or is told an IP address gets no name") {
     }
   }
   CHECK(MistakesOf("server.listen = \"a.test:1\"\ncluster.peer_listen = \"a.test:2\"\n").empty());
+  CHECK(MistakesOf("cluster.enabled = true\ncluster.peer_listen = \":0\"\n").size() == 1);
   for (const char* key : {"cluster.bind_addr", "cluster.sync_bind_addr", "cluster.advertise_addr"}) {
     INFO(key);
     const std::string line = std::string(key) + " = ";
