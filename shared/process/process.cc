@@ -79,6 +79,9 @@ int Run(const Description& description, int argc, char** argv,
     return 0;
   }
   if (check) {
+    for (const std::string& warning : config->warnings) {
+      std::fprintf(stderr, "%s: warning: %s\n", name.c_str(), warning.c_str());
+    }
     std::puts("configuration is valid");
     return 0;
   }

@@ -1,8 +1,9 @@
 """Settings whose effect no other file shows, and the ends of all that have a range, on real processes."""
-import os, re, signal, socket, time
+import os, re, signal, socket, subprocess, time
 
 import pytest
-from node import Node, free_address, request, until
+from cluster import Cluster
+from node import BIN, Node, free_address, request, until
 
 REFERENCE = os.path.join(os.path.dirname(__file__), "../../docs/configuration.md")
 UNBOUNDED = str(2**63 - 1)
@@ -171,3 +172,49 @@ def test_a_provider_s_answer_ends_with_its_total_and_with_its_idle_timeout(start
         connection, stream = node.open_stream(key, model=f"{name}/demo-slow", words=10000)
         assert b"provider_timeout" in stream.read(), name
         connection.close()
+
+
+def test_a_provider_that_takes_no_connection_or_gives_no_answer_is_waited_for_as_long_as_it_says(start):
+    silent = socket.create_server(("127.0.0.1", 0), backlog=64)
+    full = socket.create_server(("127.0.0.1", 0), backlog=0)
+    filling = []
+    try:
+        for _ in range(4):  # the kernel drops who comes next
+            s = socket.socket()
+            s.setblocking(False)
+            s.connect_ex(full.getsockname())
+            filling.append(s)
+        toml = "".join(f'[providers.{name}]\ntype = "openai"\nbase_url = "http://127.0.0.1:{s.getsockname()[1]}/v1"\nmodels = ["m"]\n'
+                       f'timeouts.{key} = "500ms"\n' for name, s, key in (("full", full, "connect"), ("silent", silent, "first_byte")))
+        node = start(toml)
+        _, key = node.create_key()
+        for name, what in (("full", b"did not accept a connection in time"), ("silent", b"did not answer in time")):
+            began = time.monotonic()
+            answer = node.chat(key, model=f"{name}/m")
+            assert answer.status == 504 and what in answer.body, (name, answer.status, answer.body)
+            assert 0.5 <= time.monotonic() - began < 4, name
+    finally:
+        for s in [silent, full, *filling]:
+            s.close()
+
+
+def test_the_least_staleness_outlasts_the_silence_of_a_quiet_member_and_ends_when_it_is_gone():
+    cluster = Cluster(names=("n1", "n2"), CLUSTER_STALE_POLICY="refuse", CLUSTER_MAX_STALENESS="15s")
+    try:
+        n1, n2 = cluster.start().nodes
+        began = time.monotonic()
+        until(lambda: n1.get_status(n1.proxy) != 200 or time.monotonic() - began > 13, "13 quiet seconds", 20)
+        assert n1.get_status(n1.proxy) == 200, "a quiet member counts as gone"
+        n2.kill("controlplane")
+        n2.kill("dataplane")
+        until(lambda: n1.get_status(n1.proxy) == 503, "n1 has been without a member too long", 25)
+        assert b"stale_policy" in n1.chat("any").body
+    finally:
+        cluster.stop()
+
+
+@pytest.mark.parametrize("process", ["dataplane", "controlplane"])
+def test_a_check_of_the_settings_says_what_is_nearly_one_of_them(process):
+    env = {"AURORA_SERVER_LOOP": "3"}
+    r = subprocess.run([f"{BIN}/aurora-{process}", "--check-config"], env=env, capture_output=True, text=True, timeout=30)
+    assert r.returncode == 0 and "did you mean AURORA_SERVER_LOOPS?" in r.stderr, r.stderr + r.stdout
