@@ -3,49 +3,48 @@
 #include <algorithm>
 
 #include "dataplane/policy/access.h"
+#include "shared/base/check.h"
 
 namespace aurora::routing {
 namespace {
 
-constexpr size_t kTargetsMax = 16;
+constexpr size_t kTargetsMax = 32;  // as many as an alias may have (kinds)
 
 class Resolver {
  public:
   Resolver(const model::Catalog& catalog, const Question& question, Route& out)
       : catalog_(catalog), question_(question), out_(out) {}
 
-  // `name` is a view into the snapshot or into question.asked.
-  void Name(std::string_view name, bool from_alias) {
+  // `name` is question.asked, or the text of that one of an alias's targets.
+  void Name(std::string_view name, uint32_t target) {
     const auto bare = catalog_.models_by_name.find(name);
     if (bare != catalog_.models_by_name.end()) {
       for (const uint32_t index : bare->second) {
-        Registered(index, from_alias);
+        Registered(index, target);
       }
     }
     const auto qualified = catalog_.model_by_qualified_name.find(name);
     if (qualified != catalog_.model_by_qualified_name.end()) {
-      Registered(qualified->second, from_alias);
+      Registered(qualified->second, target);
       return;
     }
-    if (!from_alias) {
-      Unlisted(name);
-    }
+    Unlisted(name, target);
   }
 
   bool found() const { return found_; }
   bool forbidden() const { return forbidden_; }
 
  private:
-  void Registered(uint32_t index, bool from_alias) {
+  void Registered(uint32_t index, uint32_t target) {
     const model::Model& model = catalog_.models[index];
     if (!model.enabled || model.provider_index >= catalog_.providers.size()) {
       return;
     }
-    Add({model.provider_index, index, 0}, model.id, from_alias);
+    Add({model.provider_index, index, 0, target}, model.id);
   }
 
   // "provider/model" of a provider whose list is not known: the provider is the judge of the name.
-  void Unlisted(std::string_view name) {
+  void Unlisted(std::string_view name, uint32_t target) {
     const size_t slash = name.find('/');
     if (slash == std::string_view::npos || slash + 1 == name.size()) {
       return;
@@ -59,12 +58,13 @@ class Resolver {
     if (!listed.empty() && std::find(listed.begin(), listed.end(), model) == listed.end()) {
       return;
     }
-    Add({provider->second, kNoModel, static_cast<uint32_t>(slash + 1)}, model, false);
+    Add({provider->second, kNoModel, static_cast<uint32_t>(slash + 1), target}, model);
   }
 
-  void Add(const Candidate& candidate, std::string_view model, bool from_alias) {
+  void Add(const Candidate& candidate, std::string_view model) {
     const model::Provider& provider = catalog_.providers[candidate.provider];
     found_ = true;
+    const bool from_alias = candidate.target != kNoModel;
     const policy::Target target{provider.name, model, from_alias ? question_.asked : std::string_view()};
     if (question_.key != nullptr && !policy::MayUse(*question_.key, catalog_, target)) {
       forbidden_ = true;
@@ -75,7 +75,9 @@ class Resolver {
       return;
     }
     for (uint32_t i = 0; i < out_.count; ++i) {
-      if (out_.candidates[i].provider == candidate.provider && out_.candidates[i].model == candidate.model) {
+      const Candidate& other = out_.candidates[i];
+      if (other.provider == candidate.provider && other.model == candidate.model &&
+          (candidate.model != kNoModel || UpstreamName(catalog_, other, question_.asked) == model)) {
         return;
       }
     }
@@ -119,7 +121,7 @@ void ResolveAlias(const model::Alias& alias, upstream::Health& health, Resolver&
     begin = end;
   }
   for (size_t i = 0; i < n; ++i) {
-    resolver.Name(alias.targets[order[i]].model, true);
+    resolver.Name(alias.targets[order[i]].model, order[i]);
   }
 }
 
@@ -167,7 +169,7 @@ void Resolve(const model::Catalog& catalog, const Question& question, upstream::
   if (alias != catalog.aliases.end()) {
     ResolveAlias(alias->second, health, resolver);
   } else {
-    resolver.Name(question.asked, false);
+    resolver.Name(question.asked, kNoModel);
   }
   if (out.count == 0) {
     out.error = out.blocking_provider != kNoModel ? RouteError::kUnsupported
@@ -194,7 +196,13 @@ void Resolve(const model::Catalog& catalog, const Question& question, upstream::
 
 std::string_view UpstreamName(const model::Catalog& catalog, const Candidate& candidate, std::string_view asked) {
   if (candidate.model == kNoModel) {
-    return asked.substr(std::min<size_t>(candidate.name_begin, asked.size()));
+    std::string_view text = asked;
+    if (candidate.target != kNoModel) {
+      const auto alias = catalog.aliases.find(asked);
+      AURORA_CHECK(alias != catalog.aliases.end() && candidate.target < alias->second.targets.size());
+      text = alias->second.targets[candidate.target].model;
+    }
+    return text.substr(std::min<size_t>(candidate.name_begin, text.size()));
   }
   const model::Model& model = catalog.models[candidate.model];
   return model.upstream_id.empty() ? std::string_view(model.id) : std::string_view(model.upstream_id);

@@ -23,7 +23,8 @@ inline constexpr uint32_t kNoModel = 0xffffffff;
 struct Candidate {
   uint32_t provider = 0;       // index in Catalog::providers
   uint32_t model = kNoModel;   // index in Catalog::models; kNoModel: the name below is passed as it is
-  uint32_t name_begin = 0;     // kNoModel: the model is asked.substr(name_begin)
+  uint32_t name_begin = 0;     // kNoModel: the model is substr(name_begin) of the text below
+  uint32_t target = kNoModel;  // index in the targets of the alias that was asked for; kNoModel: the text is `asked`
 };
 
 enum class RouteError : uint8_t { kNone, kNotFound, kForbidden, kUnsupported };

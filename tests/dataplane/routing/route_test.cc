@@ -80,6 +80,30 @@ TEST_CASE("a name resolves as alias, then as registered model, then as provider/
   CHECK(w.Ask("gpt-4o") == "azure:gpt-4o openai:gpt-4o-mini");
 }
 
+TEST_CASE("an alias leads where its targets lead: also to a model that the provider does not list") {
+  World w = Make();
+  w.catalog.aliases["fast"] = {
+      "fast", {{"local/a/b", 1, 0}, {"local/c", 1, 1}, {"local/a/b", 1, 2}, {"openai/x", 1, 3}}};
+  CHECK(w.Ask("fast") == "local:a/b local:c");
+  Route route;
+  Resolve(w.catalog, {"fast", model::Endpoint::kChatCompletions, &w.key, Instant::FromMicros(1)}, w.health, route);
+  CHECK(ModelName(w.catalog, route.candidates[1], "fast") == "c");
+  w.key.denied_models = {"local/c"};
+  CHECK(w.Ask("fast") == "local:a/b");
+  w.key.denied_models = {"fast"};
+  CHECK(w.Ask("fast") == "403");
+}
+
+TEST_CASE("every target of an alias with as many as it may have is reached") {
+  World w = Make();
+  model::Alias many{"many", {}};
+  for (uint32_t i = 0; i < 32; ++i) {
+    many.targets.push_back({i < 31 ? "gone" + std::to_string(i) : "azure/gpt-4o", 1, i});
+  }
+  w.catalog.aliases["many"] = many;
+  CHECK(w.Ask("many") == "azure:gpt-4o");
+}
+
 TEST_CASE("a provider that does not relay the endpoint is no candidate, and alone it is a 501 that names it") {
   World w = Make();
   CHECK(w.Ask("claude") == "501 anthropic");
