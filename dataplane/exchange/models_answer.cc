@@ -7,6 +7,7 @@
 #include "dataplane/exchange/state.h"
 #include "dataplane/policy/access.h"
 #include "shared/http/encoder.h"
+#include "shared/http/url.h"
 
 namespace aurora::exchange {
 namespace {
@@ -68,7 +69,8 @@ void AppendEntry(std::string& out, const Entry& entry, bool anthropic) {
   out += '}';
 }
 
-// Aliases by name, then models in catalog order: the first of a name bare, the others as provider/name.
+// Aliases by name, then models in catalog order: the first of a name bare, the others as provider/name. A bare name
+// that is an alias's means the alias, also to a key that may not use it.
 template <class Visit>
 void ForEachModel(const model::Catalog& catalog, const model::AuthKey& key, upstream::Health& health, Instant now,
                   Visit visit) {
@@ -85,8 +87,8 @@ void ForEachModel(const model::Catalog& catalog, const model::AuthKey& key, upst
       routing::Resolve(catalog, {name, endpoint, &key, now}, health, route);
       usable = usable || route.count > 0;
     }
+    seen.insert(name);
     if (usable) {
-      seen.insert(name);
       visit(Entry{std::string(name), "", "alias", 0});
     }
   }
@@ -112,13 +114,16 @@ void Exchange::State::AnswerModels(std::string_view path, Outbox& out) {
   const model::AuthKey& key = *request.secret->key;
   std::string body;
   if (path.size() > kOne.size()) {
-    const std::string_view wanted = path.substr(kOne.size());
+    // Clients encode the name as one path segment: "openai%2Fgpt-4o". What cannot be decoded is nobody's name.
+    std::string wanted;
+    if (!http::PercentDecode(path.substr(kOne.size()), wanted)) {
+      wanted = path.substr(kOne.size());
+    }
     const auto match = [&](const Entry& entry) {
       // Every model also answers to provider/name.
-      const bool qualified = wanted.size() > entry.owner.size() &&
-                             wanted.substr(0, entry.owner.size()) == entry.owner &&
+      const bool qualified = wanted.size() > entry.owner.size() && wanted.starts_with(entry.owner) &&
                              wanted[entry.owner.size()] == '/' &&
-                             wanted.substr(entry.owner.size() + 1) == entry.id;
+                             std::string_view(wanted).substr(entry.owner.size() + 1) == entry.id;
       if (body.empty() && (entry.id == wanted || qualified)) {
         AppendEntry(body, entry, anthropic);
       }
@@ -128,7 +133,8 @@ void Exchange::State::AnswerModels(std::string_view path, Outbox& out) {
       if (anthropic) {
         request.dialect = model::Dialect::kAnthropic;
       }
-      Fail({404, "model_not_found", Join({"There is no model '", wanted.substr(0, 128), "' for this key."}), "model"},
+      const std::string_view shown = std::string_view(wanted).substr(0, 128);
+      Fail({404, "model_not_found", Join({"There is no model '", shown, "' for this key."}), "model"},
            model::Outcome::kClientError, out);
       return;
     }

@@ -109,6 +109,14 @@ void Exchange::State::AnswerRouteError(Outbox& out) {
            model::Outcome::kRejected, out);
       return;
     case routing::RouteError::kNotFound: {
+      if (catalog().aliases.contains(asked)) {
+        Fail({404, "model_not_found",
+              Join({"The alias '", asked,
+                    "' leads to no model that is served here; its targets are models, not aliases."}),
+              "model"},
+             model::Outcome::kClientError, out);
+        return;
+      }
       std::array<std::string_view, 3> names;
       const size_t n = routing::NearestNames(catalog(), *request.secret->key, asked, names);
       const std::string_view message =

@@ -179,6 +179,24 @@ bool IsSafePath(std::string_view path) {
   return !IsDotSegment(segment);
 }
 
+bool PercentDecode(std::string_view text, std::string& out) {
+  out.clear();
+  for (size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (c == '%') {
+      const int high = i + 2 < text.size() ? HexValue(text[i + 1]) : -1;
+      const int low = high >= 0 ? HexValue(text[i + 2]) : -1;
+      if (low < 0 || high * 16 + low == 0) {
+        return false;
+      }
+      c = static_cast<char>(high * 16 + low);
+      i += 2;
+    }
+    out.push_back(c);
+  }
+  return true;
+}
+
 std::string_view PathOf(std::string_view target) {
   return target.substr(0, target.find('?'));
 }

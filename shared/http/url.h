@@ -36,6 +36,9 @@ absl::StatusOr<HostPort> ParseHostPort(std::string_view text);
 // '?'.
 bool IsSafePath(std::string_view path);
 
+// The text with its %XX replaced; false, with `out` undefined, for a '%' without two hex digits and for %00.
+bool PercentDecode(std::string_view text, std::string& out);
+
 // The part of a target before '?', and the part after it ("" when there is none).
 std::string_view PathOf(std::string_view target);
 std::string_view QueryOf(std::string_view target);

@@ -157,6 +157,42 @@ TEST_CASE("the model list is the union a key may use, in the caller's shape") {
   CHECK(none.client.substr(9, 3) == "404");
 }
 
+TEST_CASE("a model's name in the path may be percent-encoded, as clients send one with a slash or a colon") {
+  for (const std::string_view name : {"openai/gpt-4o", "openai%2Fgpt-4o", "openai%2fgpt%2D4o", "gpt%2d4o"}) {
+    INFO(name);
+    Harness h;
+    h.Send(Get("/v1/models/" + std::string(name)));
+    CHECK(BodyOf(h.client) == R"({"id":"gpt-4o","object":"model","created":1714521600,"owned_by":"openai"})");
+  }
+  for (const std::string_view name : {"gpt-4o%", "gpt-4o%00", "%zz", "openai%252Fgpt-4o"}) {
+    INFO(name);
+    Harness h;
+    h.Send(Get("/v1/models/" + std::string(name)));
+    CHECK(h.client.substr(9, 3) == "404");
+  }
+}
+
+TEST_CASE("a model is listed bare only where the bare name leads to it: an alias of that name comes first") {
+  Harness h;
+  h.AddProvider("azure", model::ProviderType::kAzure, model::Dialect::kOpenAi, "", {"o1"});
+  h.catalog->aliases["gpt-4o"] = {"gpt-4o", {{"o1", 1, 0}}};
+  h.key.allowed_models = std::vector<std::string>{"openai/gpt-4o"};
+  h.Send(Get("/v1/models"));
+  CHECK(BodyOf(h.client) ==
+        R"({"object":"list","data":[)"
+        R"({"id":"openai/gpt-4o","object":"model","created":1714521600,"owned_by":"openai"}]})");
+}
+
+TEST_CASE("an alias that leads to no model is named as the reason, not suggested as the remedy") {
+  Harness h;
+  h.catalog->aliases["fast"] = {"fast", {{"smart", 1, 0}}};
+  h.catalog->aliases["smart"] = {"smart", {{"gone", 1, 0}}};
+  h.Send(Post("/v1/chat/completions", R"({"model":"fast"})"));
+  CHECK(h.client.substr(9, 3) == "404");
+  CHECK(Has(h.client, "The alias 'fast' leads to no model"));
+  CHECK_FALSE(Has(h.client, "Did you mean"));
+}
+
 TEST_CASE("a passthrough is judged by provider and model, and refused when a rule cannot be checked") {
   const auto ask = [](model::AuthKey key, const std::string& request) {
     Harness h;

@@ -66,6 +66,18 @@ TEST_CASE("a path that could climb or hide a separator is unsafe", "[http]") {
   }
 }
 
+TEST_CASE("percent-encoding is undone once, and refused where it is none", "[http]") {
+  std::string out = "before";
+  CHECK(PercentDecode("a%2Fb%2fc%253A+", out));
+  CHECK(out == "a/b/c%3A+");
+  CHECK(PercentDecode("", out));
+  CHECK(out.empty());
+  for (const std::string_view text : {"%", "a%2", "%2g", "%g2", "%00", "a%%41"}) {
+    INFO(text);
+    CHECK_FALSE(PercentDecode(text, out));
+  }
+}
+
 TEST_CASE("a target is cut at its question mark", "[http]") {
   CHECK(PathOf("/a?b?c") == "/a");
   CHECK(QueryOf("/a?b?c") == "b?c");
