@@ -96,6 +96,32 @@ bool TooDeep(std::string_view text) {
   return false;
 }
 
+// The pieces of a text that is one JSON object behind the other, as `jq -c` prints them; one piece where it is not.
+std::vector<std::string_view> Objects(std::string_view text) {
+  std::vector<std::string_view> out;
+  int depth = 0;
+  bool quoted = false;
+  size_t begin = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted) {
+      i += c == '\\' ? 1 : 0;
+      quoted = c != '"';
+      continue;
+    }
+    quoted = c == '"';
+    depth += c == '{' ? 1 : c == '}' ? -1 : 0;
+    if (c == '}' && depth == 0) {
+      out.push_back(config::Trim(text.substr(begin, i + 1 - begin)));
+      begin = i + 1;
+    }
+  }
+  if (const std::string_view rest = config::Trim(text.substr(begin)); !rest.empty()) {
+    out.push_back(rest);
+  }
+  return out;
+}
+
 absl::StatusOr<std::vector<Json>> ParseAll(std::string_view text) {
   std::vector<Json> out;
   const std::string_view trimmed = config::Trim(text);
@@ -116,7 +142,18 @@ absl::StatusOr<std::vector<Json>> ParseAll(std::string_view text) {
       return out;
     }
     if (trimmed.find("\n---") == std::string_view::npos) {
-      return parsed.status();
+      const std::vector<std::string_view> objects = trimmed.starts_with('{') ? Objects(trimmed) : std::vector{trimmed};
+      if (objects.size() < 2) {
+        return parsed.status();
+      }
+      for (size_t i = 0; i < objects.size(); ++i) {
+        absl::StatusOr<Json> object = protojson::Parse(objects[i], limits);
+        if (!object.ok()) {
+          return WithContext("document " + std::to_string(i + 1), object.status());
+        }
+        out.push_back(*std::move(object));
+      }
+      return out;
     }
   }
   if (TooDeep(text)) {

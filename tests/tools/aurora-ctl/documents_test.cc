@@ -27,6 +27,19 @@ TEST_CASE("one JSON object, an array of them and YAML say the same") {
   CHECK(block->at(1).name == "fast");
 }
 
+TEST_CASE("JSON objects may stand one behind the other, and the one that is none is named") {
+  const std::string object = R"({"kind":"Alias","name":"}{\"\\","spec":{}})";
+  for (const char* between : {"", "\n", " \n\t"}) {
+    const auto all = ParseDocuments(object + between + object + between + object + "\n", "");
+    REQUIRE(all.ok());
+    REQUIRE(all->size() == 3);
+    CHECK(all->at(2).name == "}{\"\\");
+  }
+  CHECK(Mistake(object + "\n{\"kind\":}") == "document 2: not JSON at byte 9");
+  CHECK(Mistake(object + " x") == "document 2: not JSON at byte 1");
+  CHECK(Mistake(object + "}") == "document 2: not JSON at byte 1");
+}
+
 TEST_CASE("YAML scalars are typed and quoted ones are text") {
   const auto documents = ParseDocuments(
       "kind: K\nname: \"007\"\nspec: {a: 5, b: \"5\", c: true, d: null, e: 1.5, f: no, g: "
