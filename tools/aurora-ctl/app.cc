@@ -31,6 +31,16 @@ constexpr const char* kFooter =
 
 using Action = std::function<int(Session&)>;
 
+// What is missing may only be so because something else was not understood: that is what to correct.
+std::string NotUnderstood(const CLI::App* app, const CLI::Error& error) {
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError)) {
+    if (const std::vector<std::string> rest = app->remaining(true); !rest.empty()) {
+      return config::Quoted(rest.front()) + " is no command or option here\nRun with --help for more information.\n";
+    }
+  }
+  return CLI::FailureMessage::simple(app, error);
+}
+
 // CLI11 reports by exception; its macro holds the one catch. -1 = go on.
 int ParseArguments(CLI::App& app, int argc, const char* const* argv) {
   CLI11_PARSE(app, argc, argv);
@@ -288,7 +298,7 @@ class Builder {
     summary->add_option("--since", f_.since, "RFC 3339 time or a span before now (24h)");
     summary->add_option("--until", f_.until, "RFC 3339 time or a span before now");
     summary->add_option("--group-by", f_.group_by)
-        ->check(CLI::IsMember({"model", "provider", "auth_key", "user_path", "day"}));
+        ->check(CLI::IsMember({"model", "provider", "auth_key", "user_path", "hour", "day"}));
     Leaf(usage, "log", "the latest requests", [this](Session& s) { return UsageLog(s, f_.limit); })
         ->add_option("--limit", f_.limit)
         ->check(CLI::Range(1, 100000));
@@ -374,6 +384,7 @@ int Run(const std::vector<std::string>& arguments,
   app.footer(kFooter);
   app.require_subcommand(1);
   app.fallthrough();
+  app.failure_message(NotUnderstood);
   app.add_option("--addr", globals.addr, "HOST:PORT or unix://PATH of a control plane");
   app.add_option("--token", globals.token,
                  "admin token (better: --token-file or AURORA_CTL_TOKEN)");

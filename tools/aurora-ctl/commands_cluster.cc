@@ -80,7 +80,11 @@ int ShowSync(Session& session, bool peers) {
   if (peers) {
     Print(session.out, session.format, body, body["peers"], kSyncColumns);
   } else {
-    body.erase("peers");
+    if (!response.enabled()) {
+      body = Json{{"enabled", false}};  // as in REST
+    } else if (session.format == Format::kTable || session.format == Format::kWide) {
+      body.erase("peers");
+    }
     PrintEntity(session.out, session.format, body);
   }
   return !response.enabled() || (response.caught_up() && response.converged()) ? kOk : kUnhealthy;

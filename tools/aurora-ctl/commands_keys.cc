@@ -24,6 +24,19 @@ const std::vector<Column> kKeyColumns = {{"ID", "id"},
                                          {"TPM", "rate_limits.tokens_per_minute", true},
                                          {"CREATED", "created_at", true}};
 
+// As in REST: what is stored and does not count yet is said beside it.
+int PrintKey(const Session& session, const v1::AuthKey& key, const v1::Propagation& propagation, bool all_wanted) {
+  static constexpr std::string_view kNotEnforced = "stored, not enforced by this version";
+  const v1::RateLimits& l = key.rate_limits();
+  nlohmann::ordered_json body = protojson::ToJson(key);
+  if (l.requests_per_minute() > 0 || l.requests_per_day() > 0 || l.tokens_per_minute() > 0 ||
+      l.tokens_per_day() > 0 || l.concurrent_requests() > 0) {
+    body["warnings"] = {kNotEnforced};
+    session.err << "aurora-ctl: rate_limits: " << kNotEnforced << "\n";
+  }
+  return session.PrintWrite(std::move(body), propagation, all_wanted);
+}
+
 // "any" leaves the list absent, "none" makes it empty.
 void SetList(const std::optional<std::string>& flag, std::string_view json_name,
              v1::StringList* (*get)(v1::AuthKey*), v1::AuthKey* key,
@@ -178,7 +191,7 @@ int KeysCreate(Session& session, const KeyFlags& flags, const WriteFlags& write)
   if (session.format == Format::kTable) {
     session.err << "The value is shown once; keep it now.\n";
   }
-  return session.PrintWrite(&response.auth_key(), response.propagation(), WantsAll(write, false));
+  return PrintKey(session, response.auth_key(), response.propagation(), WantsAll(write, false));
 }
 
 int KeysUpdate(Session& session, const std::string& id, const KeyFlags& flags,
@@ -211,7 +224,7 @@ int KeysUpdate(Session& session, const std::string& id, const KeyFlags& flags,
       !status.ok()) {
     return session.Fail(status);
   }
-  return session.PrintWrite(&response.auth_key(), response.propagation(), WantsAll(write, false));
+  return PrintKey(session, response.auth_key(), response.propagation(), WantsAll(write, false));
 }
 
 int KeysRotate(Session& session, const std::string& id, const std::string& overlap,
@@ -232,7 +245,7 @@ int KeysRotate(Session& session, const std::string& id, const std::string& overl
       !status.ok()) {
     return session.Fail(status);
   }
-  return session.PrintWrite(&response.auth_key(), response.propagation(), WantsAll(write, true));
+  return PrintKey(session, response.auth_key(), response.propagation(), WantsAll(write, true));
 }
 
 int KeysDeactivate(Session& session, const std::string& id, const WriteFlags& write) {
@@ -244,7 +257,7 @@ int KeysDeactivate(Session& session, const std::string& id, const WriteFlags& wr
       !status.ok()) {
     return session.Fail(status);
   }
-  return session.PrintWrite(&response.auth_key(), response.propagation(), WantsAll(write, true));
+  return PrintKey(session, response.auth_key(), response.propagation(), WantsAll(write, true));
 }
 
 int KeysDelete(Session& session, const std::string& id, const WriteFlags& write) {

@@ -62,7 +62,8 @@ absl::StatusOr<ClientOptions> Connect(const Session& session, Globals globals, b
         ::access(kLocalSocket, F_OK) == 0 ? std::string("unix://") + kLocalSocket : kDefaultAddress;
   }
   const bool socket = out.address.starts_with("unix://");
-  if (!socket && !config::ParseHostPort(out.address, "").ok()) {
+  const auto at = config::ParseHostPort(out.address, "");
+  if (!socket && (!at.ok() || at->host.empty())) {
     return InvalidArgument("--addr: " + config::Quoted(out.address) +
                            " is no address, want HOST:PORT or unix://PATH");
   }
@@ -101,6 +102,9 @@ absl::StatusOr<ClientOptions> Connect(const Session& session, Globals globals, b
     auto pem = config::ReadFile(globals.ca_cert, config::kMaxConfigBytes);
     if (!pem.ok()) {
       return WithContext("--ca-cert: " + globals.ca_cert, pem.status());
+    }
+    if (pem->find("-----BEGIN CERTIFICATE-----") == std::string::npos) {
+      return InvalidArgument("--ca-cert: " + globals.ca_cert + " holds no PEM certificate");
     }
     out.ca_pem = *std::move(pem);
   }

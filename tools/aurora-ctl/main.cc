@@ -1,3 +1,4 @@
+#include <cstdlib>
 #include <cstring>
 #include <iostream>
 #include <string>
@@ -28,5 +29,12 @@ void HideTokens(int argc, char** argv) {
 int main(int argc, char** argv) {
   const std::vector<std::string> arguments(argv + (argc > 0 ? 1 : 0), argv + argc);
   HideTokens(argc, argv);
-  return aurora::ctl::Run(arguments, aurora::config::ProcessEnvironment(), std::cin, std::cout, std::cerr);
+  setenv("GRPC_VERBOSITY", "NONE", 0);  // a failure is told once, in our words
+  const int code = aurora::ctl::Run(arguments, aurora::config::ProcessEnvironment(), std::cin, std::cout, std::cerr);
+  std::cout.flush();
+  if (code == 0 && !std::cout) {  // a new key's value may have been in it
+    std::cerr << "aurora-ctl: the command was carried out, but what it answered could not be written to stdout\n";
+    return 1;
+  }
+  return code;
 }

@@ -38,7 +38,7 @@ int Session::PrintWrite(nlohmann::ordered_json body, const v1::Propagation& prop
       kPartial,
       std::to_string(propagation.enforced()) + " of " + std::to_string(propagation.members()) +
           " members enforce it; the change is stored and reaches the others when they are back, "
-          "run the command again to wait for them");
+          "`aurora-ctl sync peers` shows what is missing where");
 }
 
 absl::StatusOr<std::string> Session::ReadInput(const std::string& path) const {

@@ -37,6 +37,13 @@ class Admin : public v1::AdminService::Service {
     r->mutable_auth_key()->mutable_rate_limits()->set_tokens_per_day(7);
     return Status::OK;
   }
+  Status GetSyncStatus(ServerContext*, const v1::GetSyncStatusRequest*, v1::GetSyncStatusResponse* r) override {
+    r->set_enabled(clustered);
+    r->set_caught_up(true);
+    r->set_converged(true);
+    r->add_peers()->set_node_id("n2");
+    return Status::OK;
+  }
   Status CreateAuthKey(ServerContext* c, const v1::CreateAuthKeyRequest* q,
                        v1::CreateAuthKeyResponse* r) override {
     const auto at = c->client_metadata().find("authorization");
@@ -134,6 +141,7 @@ class Admin : public v1::AdminService::Service {
   v1::Model model;
   v1::PutEntityRequest entity;
   int puts = 0;
+  bool clustered = false;
   bool healthy = true;
 };
 
@@ -179,6 +187,25 @@ TEST_CASE("keys create sends what the flags say and prints the entity with its p
   CHECK(body["id"] == "new");
   CHECK(body["value"] == "sk_aur_x");
   CHECK(body["propagation"]["pending"].is_array());
+}
+
+TEST_CASE("limits of a key come with the warning that they are not enforced, as in REST") {
+  Fixture f;
+  CHECK(f.Ctl({"keys", "create", "--name", "n", "--rpm", "60", "-o", "json"}) == 0);
+  CHECK(Json::parse(f.out.str())["warnings"].dump() == R"(["stored, not enforced by this version"])");
+  CHECK(f.Ctl({"keys", "create", "--name", "n", "-o", "json"}) == 0);
+  CHECK_FALSE(Json::parse(f.out.str()).contains("warnings"));
+}
+
+TEST_CASE("sync status is the body of REST: enabled alone while clustering is off, peers while it is on") {
+  Fixture f;
+  CHECK(f.Ctl({"sync", "status", "-o", "json"}) == 0);
+  CHECK(Json::parse(f.out.str()).dump() == R"({"enabled":false})");
+  f.admin.clustered = true;
+  CHECK(f.Ctl({"sync", "status", "-o", "json"}) == 0);
+  CHECK(Json::parse(f.out.str())["peers"].size() == 1);
+  CHECK(f.Ctl({"sync", "status"}) == 0);
+  CHECK(f.out.str().find("peers") == std::string::npos);
 }
 
 TEST_CASE("lists follow every page and are one body") {
@@ -304,6 +331,30 @@ TEST_CASE("each failure has its exit code") {
   CHECK(f.Ctl({"keys", "list", "-o", "xml"}) == 2);
   CHECK(f.Ctl({"nonsense"}) == 2);
   CHECK(f.Ctl({}) == 2);
+}
+
+TEST_CASE("a word that is no command is named, not the command that is missing") {
+  Fixture f;
+  std::ostringstream caught;
+  std::streambuf* const before = std::cerr.rdbuf(caught.rdbuf());
+  const int verb = f.Ctl({"keys", "lst"});
+  const int group = f.Ctl({"kyes", "list"});
+  const int nothing = f.Ctl({"keys"});
+  std::cerr.rdbuf(before);
+  CHECK(verb == 2);
+  CHECK(group == 2);
+  CHECK(nothing == 2);
+  CHECK(caught.str().starts_with("\"lst\" is no command or option here\n"));
+  CHECK(caught.str().find("\"kyes\" is no command or option here\n") != std::string::npos);
+  CHECK(caught.str().find("A subcommand is required") != std::string::npos);
+}
+
+TEST_CASE("an address without a host and a CA file without a certificate are mistakes of the call") {
+  Fixture f;
+  CHECK(f.Ctl({"--addr", ":7948", "status"}) == 2);
+  CHECK(f.err.str().find("want HOST:PORT") != std::string::npos);
+  CHECK(f.Ctl({"--ca-cert", "/dev/null", "status"}) == 2);
+  CHECK(f.err.str().find("--ca-cert: /dev/null holds no PEM certificate") != std::string::npos);
 }
 
 TEST_CASE("the unix socket is an address and needs no token") {

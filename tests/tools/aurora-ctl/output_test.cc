@@ -61,5 +61,27 @@ TEST_CASE("every gRPC answer has its documented exit code and a next step") {
   }
 }
 
+TEST_CASE("a node that answers that it cannot do it now was reached") {
+  const grpc::Status answered(grpc::StatusCode::UNAVAILABLE, "nobody leads", "\x08\x0e");
+  CHECK(ExitCodeOf(answered) == 7);
+  CHECK(Explain(answered, "addr") == "nobody leads; try again in a moment");
+}
+
+TEST_CASE("a refusal that says what to do is not told to look around") {
+  const grpc::Status off(grpc::StatusCode::FAILED_PRECONDITION, "clustering is off: set cluster.enabled = true");
+  CHECK(Explain(off, "addr") == "clustering is off: set cluster.enabled = true");
+}
+
+TEST_CASE("a port that is not the admin gRPC port, or speaks no TLS, is named as such") {
+  const auto explain = [](const char* message) {
+    return Explain(grpc::Status(grpc::StatusCode::UNAVAILABLE, message), "h:1");
+  };
+  CHECK(explain("Trying to connect an http1.x server").ends_with("want the admin gRPC port (admin.grpc_listen, 7948)"));
+  CHECK(explain("Ssl handshake failed: wrong version").find("--ca-cert turns TLS on") != std::string::npos);
+  CHECK(explain("Socket closed").ends_with("with --ca-cert"));
+  CHECK(explain("unix:/x: Permission denied").find("the node's own user and root") != std::string::npos);
+  CHECK(explain("Connection refused").ends_with("or name another with --addr"));
+}
+
 }  // namespace
 }  // namespace aurora::ctl
