@@ -52,8 +52,11 @@ constexpr int kHandshakeMs = 10'000;
 constexpr size_t kMemoryMax = size_t{128} << 20;
 constexpr unsigned kCertificateSeconds = 1;
 
+// The details are a google.rpc.Status of the code alone: they tell this node's "unavailable" from that of a client
+// which reached nobody.
 grpc::Status ToGrpc(const absl::Status& status) {
-  return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
+  return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message()),
+          std::string({'\x08', static_cast<char>(status.code())})};
 }
 
 // An answer to a wrong token: late, so that guessing is slow. Deletes itself.

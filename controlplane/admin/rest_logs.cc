@@ -26,7 +26,7 @@ absl::Status Time(const Call& call, const std::string& name,
   return absl::OkStatus();
 }
 
-void UsageSummary(Call call) {
+void Summary(const Call& call, const std::string& group_by) {
   using Request = v1::GetUsageSummaryRequest;
   Request request;
   absl::Status status = Time(
@@ -39,11 +39,19 @@ void UsageSummary(Call call) {
     Fail(call, status);
     return;
   }
-  if (const auto group = call.query.find("group_by"); group != call.query.end()) {
-    request.set_group_by(group->second);
-  }
+  request.set_group_by(group_by);
   Show<Request, v1::GetUsageSummaryResponse>(call, request);
 }
+
+void UsageSummary(Call call) {
+  const auto group = call.query.find("group_by");
+  Summary(call, group == call.query.end() ? std::string() : group->second);
+}
+
+// The summary under the names of its usual groups.
+void UsageDaily(Call call) { Summary(call, "day"); }
+void UsageModels(Call call) { Summary(call, "model"); }
+void UsageUserPaths(Call call) { Summary(call, "user_path"); }
 
 // A page of a log by sequence number: `bound` is the name of the number it starts at.
 template <class Request, class Response, class SetBound>
@@ -101,6 +109,9 @@ void UsageLog(Call call) {
 
 constexpr std::array kLogRoutes = {
     Route{Method::kGet, "usage/summary", "since until group_by", UsageSummary},
+    Route{Method::kGet, "usage/daily", "since until", UsageDaily},
+    Route{Method::kGet, "usage/models", "since until", UsageModels},
+    Route{Method::kGet, "usage/user-paths", "since until", UsageUserPaths},
     Route{Method::kGet, "usage/log", kPageParameters, UsageLog},
     Route{Method::kGet, "events", "after_seq page_size last", Events},
     Route{Method::kGet, "audit/log", "before_seq page_size", AuditLog},

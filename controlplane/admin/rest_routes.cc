@@ -9,6 +9,7 @@
 #include <google/protobuf/descriptor.h>
 #include <nlohmann/json.hpp>
 
+#include "controlplane/admin/entities_impl.h"
 #include "controlplane/admin/rest_routes.h"
 
 namespace aurora::admin::rest {
@@ -76,7 +77,12 @@ int WrittenStatus(const Response& response) {
   }
 }
 
-// An entity with "propagation" beside its own fields.
+bool HasLimits(const v1::RateLimits& l) {
+  return l.requests_per_minute() > 0 || l.requests_per_day() > 0 || l.tokens_per_minute() > 0 ||
+         l.tokens_per_day() > 0 || l.concurrent_requests() > 0;
+}
+
+// An entity with "propagation" beside its own fields, and what a write ought to be warned of.
 template <class Request, class Response, auto entity>
 void Write(const Call& call, const Request& request) {
   call.handlers->Handle(call.caller, request,
@@ -86,6 +92,11 @@ void Write(const Call& call, const Request& request) {
                             return;
                           }
                           Json body = protojson::ToJson(((*answer).*entity)());
+                          if constexpr (requires { answer->auth_key().rate_limits(); }) {
+                            if (HasLimits(answer->auth_key().rate_limits())) {
+                              body["warnings"] = {kNotEnforced};
+                            }
+                          }
                           body["propagation"] = protojson::ToJson(answer->propagation());
                           call.finish(JsonResponse(WrittenStatus(*answer), body));
                         }));

@@ -76,6 +76,9 @@ absl::Status Validate(const v1::AuthKeySpec& spec) {
 
 absl::Status Validate(const v1::ProviderSpec& spec) {
   AURORA_RETURN_IF_ERROR(CheckSegment("name", spec.name()));
+  if (spec.name() == "status") {
+    return Bad("name", "\"status\" is how all of them do (GET providers/status); take another");
+  }
   if (spec.type() == v1::PROVIDER_TYPE_UNSPECIFIED || !v1::ProviderType_IsValid(spec.type())) {
     return Bad("type",
                "is required; allowed are openai, anthropic, gemini, azure, groq, deepseek, "

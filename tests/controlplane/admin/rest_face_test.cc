@@ -77,6 +77,35 @@ TEST_CASE(
         R"({"auth_keys":[)" + entity + R"(],"next_page_token":""})");
 }
 
+TEST_CASE("a key with limits is answered with the warning that they are not enforced") {
+  const Rest rest;
+  const std::string warning = R"("warnings":["stored, not enforced by this version"],"propagation":)";
+  const auto warned = [&](const HttpAnswer& answer) { return answer.body.find(warning) != std::string::npos; };
+  CHECK_FALSE(warned(rest.Call("POST", "auth-keys", R"({"id":"k1","name":"ci"})")));
+  CHECK(warned(rest.Call("PATCH", "auth-keys/k1", R"({"rate_limits":{"tokens_per_day":5}})")));
+  CHECK(warned(rest.Call("POST", "auth-keys", R"({"name":"ci","rate_limits":{"requests_per_minute":1}})")));
+  CHECK_FALSE(warned(rest.Call("PATCH", "auth-keys/k1", R"({"rate_limits":null})")));
+}
+
+TEST_CASE("usage by day, model and user path has addresses of its own, which take no group") {
+  const Rest rest;
+  for (const char* path : {"usage/daily", "usage/models", "usage/user-paths"}) {
+    INFO(path);
+    const HttpAnswer summary = rest.Call("GET", std::string(path) + "?since=2023-11-14T00:00:00Z");
+    CHECK(summary.status == rest.Call("GET", "usage/summary?since=2023-11-14T00:00:00Z").status);
+    CHECK(summary.status != 404);
+    CHECK(rest.Call("GET", std::string(path) + "?group_by=model").status == 400);
+    CHECK(rest.Call("POST", path, "{}").status == 405);
+  }
+}
+
+TEST_CASE("a provider cannot be named like the list of how all of them do") {
+  const Rest rest;
+  const HttpAnswer refused = rest.Call("PUT", "providers/status", R"({"type":"openai"})");
+  CHECK(refused.status == 400);
+  CHECK(refused.body.find(R"("param":"name")") != std::string::npos);
+}
+
 TEST_CASE("the audit log is pages of who changed what, newest first") {
   const Rest rest;
   REQUIRE(rest.Call("POST", "auth-keys", R"({"id":"k1","name":"ci"})").status == 201);
