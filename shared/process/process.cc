@@ -60,8 +60,7 @@ int Run(const Description& description, int argc, char** argv,
   bool check = false;
   bool print = false;
   app.add_option("--config", load.config_path,
-                 "Settings file (default /etc/aurora/aurora.toml if present)")
-      ->envname("AURORA_CONFIG");
+                 "Settings file (else AURORA_CONFIG, else /etc/aurora/aurora.toml if present)");
   app.add_flag("--check-config", check, "Validate the settings and exit");
   app.add_flag("--print-config", print, "Print the settings in force, secrets hidden, and exit");
   app.set_version_flag("--version", name + " " + std::string(description.version));

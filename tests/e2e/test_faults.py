@@ -106,6 +106,20 @@ def test_a_second_start_on_the_same_state_exits_2(node):
     assert not node.dead()
 
 
+def test_an_answer_that_cannot_be_written_is_no_success(node):
+    with open("/dev/full", "w") as full:
+        r = subprocess.run([f"{BIN}/aurora-ctl", "--addr", f"unix://{node.socket}", "keys", "create", "--name", "lost"],
+                           stdout=full, stderr=subprocess.PIPE, text=True, timeout=20)
+    assert r.returncode == 1 and "could not be written" in r.stderr, r
+
+
+@pytest.mark.parametrize("name", ["dataplane", "controlplane"])
+def test_a_settings_file_that_is_not_there_is_told_with_the_variable_that_names_it(node, name):
+    r = subprocess.run([*node.command(name), "--check-config"], env={**node.env(), "AURORA_CONFIG": "/nowhere.toml"},
+                       capture_output=True, text=True, timeout=20)
+    assert r.returncode == 2 and "(environment AURORA_CONFIG)" in r.stderr, r
+
+
 def test_a_forged_role_page_crashes_nobody(node):
     _, key = node.create_key()
     with open(f"{node.runtime}/role.page", "r+b") as page:
