@@ -23,6 +23,7 @@
 #include "controlplane/node/ops.h"
 #include "controlplane/node/policy_sync.h"
 #include "controlplane/node/propagation.h"
+#include "controlplane/peers/control_grpc_log.h"
 #include "controlplane/store/backup_dir.h"
 #include "controlplane/store/backup_thread.h"
 #include "controlplane/store/store.h"
@@ -317,6 +318,7 @@ admin::Deps Node::Impl::HandlerDeps() {
 }
 
 absl::Status Node::Impl::OpenFaces() {
+  peers::RouteGrpcLog();  // the admin API is gRPC's as well, with no cluster too
   const config::HostPort& rest = config_.admin.rest_listen;
   AURORA_ASSIGN_OR_RETURN(
       ops_, TakeOver([&] {
@@ -331,7 +333,7 @@ absl::Status Node::Impl::OpenFaces() {
                             options.token = &token_;
                             options.store_open = [this] { return StoreOpen(); };
                             options.tls = config_.admin.tls;
-            options.node_id = config_.cluster.node_id;
+                            options.node_id = config_.cluster.node_id;
                             return admin::RestFace::Open(loop_, mailbox_, std::move(options));
                           }));
   AURORA_ASSIGN_OR_RETURN(

@@ -1,5 +1,5 @@
 """Settings whose effect no other file shows, and the ends of all that have a range, on real processes."""
-import os, re, signal, socket, subprocess, time
+import json, os, re, signal, socket, subprocess, threading, time
 
 import pytest
 from cluster import Cluster
@@ -145,6 +145,60 @@ def test_the_log_is_as_terse_and_in_the_format_asked_for(start):
         assert text.log(name).startswith('time="') and 'level="info"' in text.log(name)
     terse = start(AURORA_LOG_LEVEL="error")
     assert terse.log("dataplane") == terse.log("controlplane") == ""
+
+
+def test_what_grpc_has_to_say_is_a_line_of_the_log_like_any_other(start, tmp_path):
+    cert, key = tmp_path / "tls.crt", tmp_path / "tls.key"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=a", "-days", "1",
+                    "-keyout", key, "-out", cert], check=True, capture_output=True)
+    node = start(AURORA_ADMIN_TLS_CERT=str(cert), AURORA_ADMIN_TLS_KEY=str(key))
+    with socket.create_connection((node.host, 7948), timeout=10) as clear:
+        clear.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        while clear.recv(1000):
+            pass
+    until(lambda: "Handshake failed" in node.log("controlplane"), "gRPC's complaint")
+    for line in node.log("controlplane").splitlines():
+        json.loads(line)
+
+
+def test_a_slow_client_s_provider_is_paused_at_the_watermark(start):
+    """What the kernel's buffers hold comes on top: a few MiB."""
+    host, sent = free_address(), [0]
+    server = socket.create_server((host, 0))
+
+    def provide():
+        while True:
+            try:
+                connection = server.accept()[0]
+            except OSError:
+                return
+            with connection:
+                connection.recv(65536)  # what comes after it is not read
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
+                try:
+                    while True:
+                        sent[0] += connection.send(b"data: " + b"x" * 4096 + b"\n\n")
+                except OSError:
+                    pass
+    threading.Thread(target=provide, daemon=True).start()
+    taken = {}
+    toml = f'[providers.up]\ntype = "openai"\nbase_url = "http://{host}:{server.getsockname()[1]}/v1"\nmodels = ["m"]\n'
+    for watermark in ("16KiB", "128MiB"):
+        node = start(toml, AURORA_SERVER_SLOW_CLIENT_WATERMARK_BYTES=watermark)
+        _, key = node.create_key()
+        sent[0] = 0
+        connection, _ = node.open_stream(key, model="up/m")
+        before = [-1, 0.0]
+
+        def still():
+            if sent[0] != before[0]:
+                before[:] = sent[0], time.monotonic()
+            return time.monotonic() - before[1] > 1
+        until(still, "the provider is paused", 30)
+        taken[watermark] = sent[0]
+        connection.close()
+    server.close()
+    assert taken["16KiB"] < 64 << 20 < 128 << 20 <= taken["128MiB"], taken
 
 
 def test_the_admin_socket_is_where_it_was_asked_for(start, tmp_path):
