@@ -122,6 +122,7 @@ TEST_CASE("a handler's error keeps its code and message") {
   Prepare(&context, "");
   const grpc::Status status = stub->GetAuthKey(&context, get, &got);
   CHECK(status.error_code() == grpc::StatusCode::NOT_FOUND);
+  CHECK(status.error_details() == "\x08\x05");  // a node answered: a client that reached nobody has none
   CHECK(status.error_message().find("nobody") != std::string::npos);
 }
 
