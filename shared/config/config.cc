@@ -291,6 +291,9 @@ bool Admin::ForwardOn(const HostPort& server_listen) const {
   if (tls.enabled()) {
     return false;  // it would go on in clear, or to a certificate of another name
   }
+  if (rest_listen.port == 0) {
+    return false;  // the data plane cannot know what the kernel picked
+  }
   return on_proxy_port == OnProxyPort::kTrue ||
          (on_proxy_port == OnProxyPort::kAuto && IsLoopbackHost(server_listen.host));
 }

@@ -131,6 +131,10 @@ void CheckAdmin(Loading& loading) {
                    "is not allowed with admin.tls, the proxy speaks to the admin API in clear: want "
                    "false, and admin.rest_listen for who needs it");
   }
+  if (admin.rest_listen.port == 0 && admin.on_proxy_port == OnProxyPort::kTrue) {
+    loading.Refuse("admin.on_proxy_port", "true",
+                   "is not allowed with admin.rest_listen on a port that the kernel picks: want a port of its own");
+  }
   for (const char c : admin.master_key.Reveal()) {
     if (c <= ' ' || c > '~') {
       loading.RefuseSecret("admin.master_key",

@@ -174,6 +174,9 @@ TEST_CASE("the admin API is on the client port by default only when that port is
   CHECK(c.admin.ForwardOn({"127.0.0.3", 8080}));
   CHECK_FALSE(c.admin.ForwardOn({"0.0.0.0", 8080}));
   CHECK_FALSE(c.admin.ForwardOn({"127.example.com", 8080}));
+  const std::string picked = "admin.rest_listen = \"127.0.0.1:0\"\n";  // nobody knows where to
+  CHECK_FALSE(LoadWith(picked)->admin.ForwardOn({"127.0.0.3", 8080}));
+  CHECK_FALSE(LoadWith(picked + "admin.on_proxy_port = true\n").ok());
 }
 
 TEST_CASE("a path that was named must exist") {
