@@ -253,7 +253,7 @@ def test_what_is_kept_beside_the_rows_is_verified_and_repaired_on_every_node(own
     tamper(n2, f"UPDATE row SET digest = x'00112233445566778899aabbccddeeff' WHERE id = '{made['id']}'",
            f"DELETE FROM resolved WHERE id = '{made['id']}'")
     n2.spawn("controlplane")
-    until(lambda: streaming(n1) and streaming(n2) and verify(n1)[0] != 8, "n2 is back", 40)
+    until(lambda: all(streaming(n) and verify(n)[0] != 8 for n in (n1, n2)), "n2 is back", 40)
     code, said, told = verify(n1)
     assert code == 9 and "sync verify --repair" in told, (code, told)
     wrong = {n["node_id"]: n["check"] for n in said["nodes"]}
@@ -274,7 +274,7 @@ def test_rows_that_a_node_has_lost_are_named_and_exchanged_again(own):
     n2.kill("controlplane")
     tamper(n2, *(f"DELETE FROM {table} WHERE id = '{made['id']}'" for table in ("row", "resolved", "change")))
     n2.spawn("controlplane")
-    until(lambda: streaming(n1) and streaming(n2) and verify(n1)[0] != 8, "n2 is back", 40)
+    until(lambda: all(streaming(n) and verify(n)[0] != 8 for n in (n1, n2)), "n2 is back", 40)
     code, said, _ = verify(n1)
     assert code == 9, said
     different = {n["node_id"]: n.get("differences", []) for n in said["nodes"]}
