@@ -4,14 +4,13 @@
 #include <utility>
 #include <vector>
 
-#include <sys/stat.h>
-
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "controlplane/admin/rest_call.h"
 #include "controlplane/admin/rest_dashboard.h"
 #include "controlplane/admin/rest_routes.h"
 #include "controlplane/admin/rest_session.h"
+#include "shared/config/tls_files.h"
 #include "shared/log/log.h"
 #include "shared/tls/context.h"
 #include "shared/uv/timer.h"
@@ -21,19 +20,6 @@ namespace {
 
 constexpr Duration kCertificateLook = Duration::Seconds(1);
 constexpr std::string_view kPrefix = "/admin/api/v1/";
-
-// Differs once a file is another or was written.
-std::string StampOf(const config::TlsFiles& files) {
-  std::string out;
-  for (const std::string* path : {&files.cert, &files.key}) {
-    struct stat s {};
-    if (::stat(path->c_str(), &s) == 0) {
-      out += std::to_string(s.st_ino) + ' ' + std::to_string(s.st_size) + ' ' +
-             std::to_string(s.st_mtim.tv_sec) + '.' + std::to_string(s.st_mtim.tv_nsec) + ';';
-    }
-  }
-  return out;
-}
 
 bool IsJson(std::string_view content_type) {
   const std::string_view type = content_type.substr(0, content_type.find(';'));
@@ -106,7 +92,7 @@ struct RestFace::State {
 };
 
 absl::Status RestFace::State::LoadCertificate() {
-  certificate_stamp = StampOf(options.tls);
+  certificate_stamp = config::TlsStamp(options.tls);
   auto context = tls::ServerContext::Load(
       {.certificate_file = options.tls.cert, .key_file = options.tls.key});
   AURORA_RETURN_IF_ERROR(WithContext("admin.tls", context.status()));
@@ -115,7 +101,7 @@ absl::Status RestFace::State::LoadCertificate() {
 }
 
 void RestFace::State::RenewCertificate() {
-  if (StampOf(options.tls) == certificate_stamp) {
+  if (config::TlsStamp(options.tls) == certificate_stamp) {
     return;
   }
   if (const absl::Status status = LoadCertificate(); status.ok()) {

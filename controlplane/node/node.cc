@@ -18,6 +18,7 @@
 #include "controlplane/admin/token.h"
 #include "controlplane/kinds/last_good.h"
 #include "controlplane/kinds/resolve.h"
+#include "controlplane/node/certificate_ends.h"
 #include "controlplane/node/cluster.h"
 #include "controlplane/node/identity.h"
 #include "controlplane/node/ops.h"
@@ -176,6 +177,7 @@ class Node::Impl {
   std::unique_ptr<Cluster> cluster_;  // null: clustering is off
   std::unique_ptr<admin::Handlers> handlers_;
   std::shared_ptr<NodeMetrics> metrics_;
+  std::shared_ptr<CertificateEnds> certificate_ends_;
   std::unique_ptr<OpsServer> ops_;
   std::unique_ptr<admin::RestFace> rest_;
   std::unique_ptr<admin::GrpcFace> grpc_;
@@ -260,6 +262,8 @@ absl::Status Node::Impl::OpenState() {
   metrics_ = std::make_shared<NodeMetrics>(*store_, *page_, *backups_, db_path);
   registry_.Add(metrics_);
   registry_.Add(counts_);
+  certificate_ends_ = std::make_shared<CertificateEnds>(config_);
+  registry_.Add(certificate_ends_);
   if (config_.cluster.enabled) {
     AURORA_ASSIGN_OR_RETURN(cluster_, TakeOver([&] { return Cluster::Open(HandClusterDeps()); }));
     registry_.Add(cluster_->metrics());
@@ -384,6 +388,7 @@ void Node::Impl::NoteFeedMark() {
 
 void Node::Impl::LookAtDataPlane() {
   NoteFeedMark();
+  certificate_ends_->Look();
   const bool up = page_->DataPlaneAlive();
   if (up != data_plane_up_) {
     data_plane_up_ = up;

@@ -95,7 +95,7 @@ absl::Status Process::Open(std::string_view version) {
   AURORA_RETURN_IF_ERROR(OpenOps());
   StartMetering();
   metrics_ = std::make_shared<ProcessMetrics>(*metering_, *page_);
-  metrics_->SetCertificateEnd(certificate_end_);
+  TellCertificateEnds();
   registry_->Add(metrics_);
   StartPolicy();
   tick_ = std::make_unique<uv::Timer>(loop_, [this] { Tick(); });

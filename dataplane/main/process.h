@@ -54,6 +54,7 @@ class Process {
   absl::Status LoadPeerTls();
   void ReloadPeerTls();
   void ReloadCertificate();
+  void TellCertificateEnds();
   void Published(std::shared_ptr<const model::Snapshot> snapshot);
   void PolicyState(const snapshot::ReaderState& state);
   void Tick();
@@ -88,10 +89,11 @@ class Process {
   uint64_t tick_count_ = 0;
   Phase phase_ = Phase::kServing;
   Instant phase_ends_;
-  int64_t certificate_stamp_ = 0;
-  int64_t peer_tls_stamp_ = 0;
+  std::string certificate_stamp_;
+  std::string peer_tls_stamp_;
   int64_t certificate_end_ = 0;  // Unix seconds; 0 = no TLS
-  std::string page_problem_;     // what was last said about the role page
+  int64_t peer_certificate_end_ = 0;
+  std::string page_problem_;  // what was last said about the role page
 
   std::mutex mutex_;
   std::vector<std::shared_ptr<const model::Snapshot>>

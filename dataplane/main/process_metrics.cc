@@ -1,5 +1,7 @@
 #include "dataplane/main/process_metrics.h"
 
+#include <utility>
+
 namespace aurora::server {
 
 void ProcessMetrics::CollectInto(metrics::Families& families) const {
@@ -19,9 +21,11 @@ void ProcessMetrics::CollectInto(metrics::Families& families) const {
   families.Counter("aurora_usage_write_errors_total", "Failed attempts to write traffic.db.", {},
                    static_cast<double>(usage.errors));
   families.Gauge("aurora_usage_alarm", "1 while usage records cannot be written.", {}, usage.alarm ? 1 : 0);
-  if (const int64_t end = certificate_end_.load(std::memory_order_relaxed); end > 0) {
-    families.Gauge("aurora_tls_certificate_not_after_timestamp_seconds", "When the certificate in force ends.",
-                   {{"role", "server"}}, static_cast<double>(end));
+  for (const auto& [role, end] : {std::pair("server", &certificate_end_), {"cluster", &peer_certificate_end_}}) {
+    if (const int64_t at = end->load(std::memory_order_relaxed); at > 0) {
+      families.Gauge("aurora_tls_certificate_not_after_timestamp_seconds", "When the certificate in force ends.",
+                     {{"role", role}}, static_cast<double>(at));
+    }
   }
 }
 

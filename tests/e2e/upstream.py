@@ -151,14 +151,14 @@ class Certificates:
     def run(self, *args):
         subprocess.run(["openssl", *args], check=True, capture_output=True)
 
-    def leaf(self, name, alt_names):
+    def leaf(self, name, alt_names, days=2):
         """(certificate file, key file)"""
         base = f"{self.directory}/{name}"
         with open(f"{base}.ext", "w") as f:
             f.write(f"subjectAltName={alt_names}\n")
         self.run("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", f"{base}.key", "-out", f"{base}.csr", "-subj", f"/CN={name}")
         self.run("x509", "-req", "-in", f"{base}.csr", "-CA", self.ca, "-CAkey", f"{self.directory}/ca.key", "-CAcreateserial",
-                 "-days", "2", "-extfile", f"{base}.ext", "-out", f"{base}.pem")
+                 "-days", str(days), "-extfile", f"{base}.ext", "-out", f"{base}.pem")
         return f"{base}.pem", f"{base}.key"
 
     def server_context(self, name, alt_names):

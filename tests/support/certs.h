@@ -38,9 +38,9 @@ class Certs {
     std::string key_file;
   };
   // `alt_names` as OpenSSL writes them: "DNS:a.test,IP:127.0.0.1".
-  Leaf Issue(const std::string& file_stem, const std::string& alt_names) {
+  Leaf Issue(const std::string& file_stem, const std::string& alt_names, int days = 1) {
     const Key key(EVP_EC_gen("P-256"));
-    const Certificate leaf(Make(file_stem, alt_names, key.get(), ca_.get(), false));
+    const Certificate leaf(Make(file_stem, alt_names, key.get(), ca_.get(), false, days));
     Leaf files{directory_ + "/" + file_stem + ".pem", directory_ + "/" + file_stem + ".key"};
     WriteCertificate(files.certificate_file, leaf.get());
     const File out(std::fopen(files.key_file.c_str(), "w"));
@@ -78,12 +78,12 @@ class Certs {
   }
 
   X509* Make(const std::string& name, const std::string& alt_names, EVP_PKEY* key, X509* issuer,
-             bool ca) {
+             bool ca, int days = 1) {
     X509* certificate = X509_new();
     X509_set_version(certificate, 2);
     ASN1_INTEGER_set(X509_get_serialNumber(certificate), ++serial_);
     X509_gmtime_adj(X509_getm_notBefore(certificate), -3600);
-    X509_gmtime_adj(X509_getm_notAfter(certificate), 24 * 3600);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), days * 24L * 3600);
     X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
                                reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
     X509_set_issuer_name(certificate,
