@@ -107,8 +107,8 @@ std::string OriginOf(v1::ProviderType type, const std::string& base_url) {
 }
 
 // The sealed list for a put: a credential with api_key is sealed (kept as it is when it already
-// holds that text), one without keeps the stored one of its id.
-absl::Status SealAll(const v1::Provider& in, std::string_view encryption_key,
+// holds that text), one without keeps the stored one of its id. Either way what the previous key sealed is sealed anew.
+absl::Status SealAll(const v1::Provider& in, const crypto::SealKeys& keys,
                      const v1::ProviderSpec& old, v1::ProviderSpec* spec) {
   for (int i = 0; i < in.credentials_size(); ++i) {
     const v1::ProviderCredential& c = in.credentials(i);
@@ -117,8 +117,11 @@ absl::Status SealAll(const v1::Provider& in, std::string_view encryption_key,
     const auto stored = std::find_if(old.credentials().begin(), old.credentials().end(),
                                      [&](const v1::SealedCredential& s) { return s.id() == id; });
     v1::SealedCredential* out = spec->add_credentials();
+    const std::string aad = "provider/" + in.name() + "/" + id;
+    bool other = false;  // sealed, but not with the key in force
     if (stored != old.credentials().end()) {
       *out = *stored;
+      other = crypto::SealedWithOther(keys.current.Reveal(), stored->sealed());
     }
     out->set_id(id);
     out->set_weight(c.weight() == 0 ? 1 : c.weight());
@@ -134,25 +137,27 @@ absl::Status SealAll(const v1::Provider& in, std::string_view encryption_key,
         return kinds::Bad(field + ".api_key", "is required again: requests move from " + from + " to " + to +
                                                   ", and a stored key is not sent to another host");
       }
+      if (const auto opened = crypto::Open(keys, stored->sealed(), aad); other && opened.ok()) {
+        AURORA_ASSIGN_OR_RETURN(*out->mutable_sealed(), crypto::Seal(keys.current.Reveal(), opened->Reveal(), aad));
+      }
       continue;
     }
     if (c.api_key().empty() || c.api_key().size() > 8192) {
       return kinds::Bad(field + ".api_key", "must have 1 to 8192 characters");
     }
-    if (encryption_key.empty()) {
+    if (keys.current.empty()) {
       return FailedPrecondition(
           "credentials cannot be stored: this node has no AURORA_ENCRYPTION_KEY (base64 of 32 "
           "bytes, read by both "
           "processes). Set it and restart, or configure the provider in the environment");
     }
-    const std::string aad = "provider/" + in.name() + "/" + id;
-    if (stored != old.credentials().end()) {
-      const auto opened = crypto::Open(encryption_key, stored->sealed(), aad);
+    if (stored != old.credentials().end() && !other) {
+      const auto opened = crypto::Open(keys, stored->sealed(), aad);
       if (opened.ok() && opened->Reveal() == c.api_key()) {
         continue;
       }
     }
-    AURORA_ASSIGN_OR_RETURN(std::string sealed, crypto::Seal(encryption_key, c.api_key(), aad));
+    AURORA_ASSIGN_OR_RETURN(std::string sealed, crypto::Seal(keys.current.Reveal(), c.api_key(), aad));
     out->set_sealed(sealed);
     out->set_redacted(crypto::Secret(c.api_key()).Redacted());
   }
@@ -209,14 +214,15 @@ void Handlers::Handle(const Caller& c, const v1::PutProviderRequest& r,
     return;
   }
   store::Edit edit =
-      [in = r.provider(), now = deps_.unix_ms(), key = deps_.config->storage.encryption_key](
+      [in = r.provider(), now = deps_.unix_ms(),
+       keys = crypto::SealKeys(deps_.config->storage.encryption_key, deps_.config->storage.encryption_key_previous)](
           const store::EditContext& ctx) -> absl::StatusOr<std::optional<replication::Write>> {
     v1::ProviderSpec old;
     if (ctx.current.resolved) {
       AURORA_ASSIGN_OR_RETURN(old, DecodeStored<v1::ProviderSpec>(*ctx.current.resolved));
     }
     v1::ProviderSpec spec = ProviderTraits::ToSpec(in);
-    AURORA_RETURN_IF_ERROR(SealAll(in, key.Reveal(), old, &spec));
+    AURORA_RETURN_IF_ERROR(SealAll(in, keys, old, &spec));
     AURORA_RETURN_IF_ERROR(kinds::Validate(spec));
     return PutEdit(ctx, std::move(spec), now);
   };

@@ -184,6 +184,7 @@ roster::NodeInfo ClusterImpl::SelfInfo() const {
   self.gossip_addr = gossipwire::FormatAddress(gossip_->address());
   self.label = settings_.label;
   self.key_fingerprint = KeyFingerprint(deps_.config->storage.encryption_key);
+  self.previous_key_fingerprint = KeyFingerprint(deps_.config->storage.encryption_key_previous);
   self.protocol_min = peers::kControlProtocol;
   self.protocol_max = peers::kControlProtocol;
   self.epoch = deps_.epoch;

@@ -19,6 +19,7 @@ void ToProto(const roster::NodeInfo& node, const std::string& cluster_id, v1::He
   out->set_failover_mode(node.failover_mode);
   out->set_cluster_role(node.cluster_role);
   out->set_encryption_key_fingerprint(node.key_fingerprint);
+  out->set_encryption_key_previous_fingerprint(node.previous_key_fingerprint);
   out->set_advertise_url(node.advertise_url);
   out->set_gossip_addr(node.gossip_addr);
   out->set_sync_addr(node.sync_addr);
@@ -42,6 +43,7 @@ roster::PeerHello FromProto(const v1::Hello& hello) {
   node.sync_addr = hello.sync_addr();
   node.label = hello.label();
   node.key_fingerprint = hello.encryption_key_fingerprint();
+  node.previous_key_fingerprint = hello.encryption_key_previous_fingerprint();
   node.protocol_min = hello.protocol_min();
   node.protocol_max = hello.protocol_max();
   node.schema_min = hello.schema_min();

@@ -14,7 +14,7 @@ absl::StatusOr<OpenedIdentity> Open(const config::Storage& storage, const std::s
   OpenedIdentity opened;
   store::ElectionDb::Options options;
   options.path = storage.state_dir + "/election.db";
-  options.encryption_key = storage.encryption_key;
+  options.encryption_key = {storage.encryption_key, storage.encryption_key_previous};
   AURORA_ASSIGN_OR_RETURN(std::unique_ptr<store::ElectionDb> db, store::ElectionDb::Open(std::move(options)));
   AURORA_ASSIGN_OR_RETURN(opened.identity, store::ResolveIdentity(*db, storage.state_dir + "/aurora.db", fresh_uid));
   AURORA_ASSIGN_OR_RETURN(opened.stored, db->Load());

@@ -32,7 +32,8 @@ std::string CheckHello(const v1::Hello& hello) {
   }
   for (const std::string* text :
        {&hello.cluster_id(), &hello.node_name(), &hello.region(), &hello.zone(), &hello.version(),
-        &hello.failover_mode(), &hello.cluster_role(), &hello.encryption_key_fingerprint(), &hello.advertise_url(),
+        &hello.failover_mode(), &hello.cluster_role(), &hello.encryption_key_fingerprint(),
+        &hello.encryption_key_previous_fingerprint(), &hello.advertise_url(),
         &hello.gossip_addr(), &hello.sync_addr(), &hello.label(), &hello.dialled_node_id(), &hello.peer_addr()}) {
     if (text->size() > kTextMax) {
       return "a field of Hello is longer than 512 bytes";

@@ -128,7 +128,7 @@ size_t Roster::MemberCount() const {
 
 std::string Roster::Warnings(int64_t wall_ms, const PeerHello& hello) const {
   std::string text;
-  if (hello.node.key_fingerprint != self_.key_fingerprint) {
+  if (KeysDiffer(hello.node, self_)) {
     text = "AURORA_ENCRYPTION_KEY differs from that of " + hello.node.node_id;
   }
   const int64_t skew = hello.wall_ms - wall_ms;

@@ -118,7 +118,7 @@ void Roster::ReviewSettings(Peer& peer, Outbox& out) {
     Emit(out, Event::Kind::kClockSkew, true, peer,
          "the clock of " + id + " is " + std::to_string(peer.skew_ms / 1000) + " s off ours: check its time service");
   }
-  if (Flag(peer.key_differs, peer.node.key_fingerprint != self_.key_fingerprint)) {
+  if (Flag(peer.key_differs, KeysDiffer(peer.node, self_))) {
     Emit(out, Event::Kind::kKeyDiffers, true, peer,
          "AURORA_ENCRYPTION_KEY differs: " + Or(peer.node.key_fingerprint, "none") + " on " + id + ", " +
              Or(self_.key_fingerprint, "none") + " on " + self_.node_id);

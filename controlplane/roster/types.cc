@@ -25,9 +25,17 @@ void CutList(std::vector<T>& list, size_t max) {
 void Cut(NodeInfo& node) {
   for (std::string* text : {&node.uid, &node.node_id, &node.node_name, &node.region, &node.zone, &node.version,
                             &node.failover_mode, &node.cluster_role, &node.advertise_url, &node.gossip_addr,
-                            &node.sync_addr, &node.label, &node.key_fingerprint}) {
+                            &node.sync_addr, &node.label, &node.key_fingerprint,
+                            &node.previous_key_fingerprint}) {
     CutText(*text);
   }
+}
+
+bool KeysDiffer(const NodeInfo& a, const NodeInfo& b) {
+  const auto opens = [](const NodeInfo& by, const std::string& sealer) {
+    return sealer == by.key_fingerprint || (!sealer.empty() && sealer == by.previous_key_fingerprint);
+  };
+  return !opens(a, b.key_fingerprint) || !opens(b, a.key_fingerprint);
 }
 
 void Cut(PeerHeartbeat& heartbeat) {

@@ -50,6 +50,7 @@ struct NodeInfo {
   std::string sync_addr;
   std::string label;
   std::string key_fingerprint;  // of the key that seals credentials; empty: none
+  std::string previous_key_fingerprint;  // of the one that opens them besides; empty: none
   uint32_t protocol_min = 1;
   uint32_t protocol_max = 1;
   uint32_t schema_min = 1;
@@ -57,6 +58,9 @@ struct NodeInfo {
   uint64_t epoch = 0;
   bool operator==(const NodeInfo&) const = default;
 };
+
+// Whether one of the two seals what the other cannot open.
+bool KeysDiffer(const NodeInfo& a, const NodeInfo& b);
 
 struct PeerHello {
   NodeInfo node;

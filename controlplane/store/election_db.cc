@@ -214,7 +214,7 @@ absl::StatusOr<std::optional<schema::Position>> ElectionDb::FeedMark() {
 }
 
 absl::Status ElectionDb::InsertKey(int64_t position, const GossipKeyRecord& key) {
-  const std::string_view secret = options_.encryption_key.Reveal();
+  const std::string_view secret = options_.encryption_key.current.Reveal();
   const bool seal = !secret.empty() && !key.key.empty();
   std::string bytes(key.key.Reveal());
   if (seal) {
@@ -253,15 +253,29 @@ absl::Status ElectionDb::SetGossipKeys(const std::vector<GossipKeyRecord>& keys)
   });
 }
 
-// Rewrites what was stored before there was a key. The old bytes may remain in free pages until they are reused:
-// secure_delete overwrites them.
+absl::StatusOr<bool> ElectionDb::HasKeysToSeal() {
+  const std::string_view previous = options_.encryption_key.previous.Reveal();
+  AURORA_ASSIGN_OR_RETURN(sqlite::Statement s,
+                          db_.Prepare("SELECT key, sealed FROM gossip_key WHERE LENGTH(key) > 0"));
+  while (true) {
+    AURORA_ASSIGN_OR_RETURN(const bool row, s.Step());
+    if (!row) {
+      return false;
+    }
+    if (s.Int64(1) == 0 || (!previous.empty() && !crypto::SealedWithOther(previous, s.Blob(0)))) {
+      return true;
+    }
+  }
+}
+
+// Rewrites what was stored before there was a key, or this key. The old bytes may remain in free pages until they are
+// reused: secure_delete overwrites them.
 absl::Status ElectionDb::SealClearKeys() {
-  if (options_.encryption_key.empty()) {
+  if (options_.encryption_key.current.empty()) {
     return absl::OkStatus();
   }
-  AURORA_ASSIGN_OR_RETURN(const int64_t clear,
-                          db_.QueryInt64("SELECT COUNT(*) FROM gossip_key WHERE sealed = 0 AND LENGTH(key) > 0"));
-  if (clear == 0) {
+  AURORA_ASSIGN_OR_RETURN(const bool any, HasKeysToSeal());
+  if (!any) {
     return absl::OkStatus();
   }
   AURORA_RETURN_IF_ERROR(db_.Execute("PRAGMA secure_delete=ON"));
@@ -344,7 +358,6 @@ absl::Status ElectionDb::LoadKeys(ElectionState& out) {
   AURORA_ASSIGN_OR_RETURN(
       sqlite::Statement s,
       db_.Prepare("SELECT action, fingerprint, key, sealed, unix_ms, node_uid FROM gossip_key ORDER BY position"));
-  const std::string_view secret = options_.encryption_key.Reveal();
   while (true) {
     AURORA_ASSIGN_OR_RETURN(const bool row, s.Step());
     if (!row) {
@@ -358,10 +371,8 @@ absl::Status ElectionDb::LoadKeys(ElectionState& out) {
     if (s.Int64(3) == 0) {
       record.key = crypto::Secret(s.Blob(2));
     } else {
-      absl::StatusOr<crypto::Secret> key = FailedPrecondition("sealed");
-      if (!secret.empty()) {
-        key = crypto::Open(secret, s.Blob(2), SealContext(record.fingerprint));
-      }
+      absl::StatusOr<crypto::Secret> key =
+          crypto::Open(options_.encryption_key, s.Blob(2), SealContext(record.fingerprint));
       if (!key.ok()) {
         out.sealed_keys.push_back(record.fingerprint);
         continue;

@@ -19,7 +19,7 @@
 #include "absl/status/statusor.h"
 #include "controlplane/election/types.h"
 #include "controlplane/roster/types.h"
-#include "shared/crypto/secret.h"
+#include "shared/crypto/seal.h"
 #include "shared/schema/aurora_db.h"
 #include "shared/sqlite/database.h"
 
@@ -49,10 +49,11 @@ class ElectionDb {
  public:
   struct Options {
     std::string path;
-    crypto::Secret encryption_key;  // seals gossip keys; empty: they are stored as they are
-    std::string vfs;                // tests
+    crypto::SealKeys encryption_key;  // seals gossip keys; empty: they are stored as they are
+    std::string vfs;                  // tests
   };
-  // Creates the file. Gossip keys in clear are sealed when there is a key now.
+  // Creates the file. Gossip keys in clear, or sealed with the previous key, are sealed with the key of now when there
+  // is one.
   static absl::StatusOr<std::unique_ptr<ElectionDb>> Open(Options options);
 
   absl::StatusOr<ElectionState> Load();
@@ -90,6 +91,7 @@ class ElectionDb {
   absl::Status LoadRoster(roster::RosterRecord& out);
   absl::Status LoadKeys(ElectionState& out);
   absl::Status InsertKey(int64_t position, const GossipKeyRecord& key);
+  absl::StatusOr<bool> HasKeysToSeal();
   absl::Status SealClearKeys();
 
   const Options options_;

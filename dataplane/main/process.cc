@@ -281,7 +281,7 @@ void Process::StartPolicy() {
   snapshot::ReaderOptions options;
   options.path = config_.storage.state_dir + "/aurora.db";
   options.environment = config_.providers;
-  options.encryption_key = config_.storage.encryption_key;
+  options.encryption_key = {config_.storage.encryption_key, config_.storage.encryption_key_previous};
   options.stored_public_only = !config_.admin.allow_private_networks;
   options.publish = [this](std::shared_ptr<const model::Snapshot> s) { Published(std::move(s)); };
   options.on_state = [this](const snapshot::ReaderState& state) { PolicyState(state); };
@@ -327,6 +327,7 @@ void Process::PolicyState(const snapshot::ReaderState& state) {
   }
   metrics_->SetPolicyOk(state.file == snapshot::FileState::kOk && state.problems.empty());
   metrics_->SetDecryptErrors(state.decrypt_errors);
+  metrics_->SetSealedWithOther(state.sealed_with_other);
   if (state.file == snapshot::FileState::kOk) {
     ops_->SetPolicyWarning("");
     return;

@@ -9,6 +9,9 @@ void ProcessMetrics::CollectInto(metrics::Families& families) const {
                  {}, policy_ok_ ? 1 : 0);
   families.Counter("aurora_secrets_decrypt_errors_total", "Provider credentials that could not be opened.", {},
                    static_cast<double>(decrypt_errors_.load(std::memory_order_relaxed)));
+  families.Gauge("aurora_secrets_sealed_with_other_key",
+                 "Stored credentials that are sealed with another key than the encryption key in force.", {},
+                 static_cast<double>(sealed_with_other_.load(std::memory_order_relaxed)));
   families.Gauge("aurora_role_page_valid", "0 while the role page counts as absent.", {},
                  page_.problem().empty() ? 1 : 0);
   families.Counter("aurora_role_page_problems_total", "Times the role page stopped being valid.", {},

@@ -8,8 +8,8 @@
 namespace aurora::snapshot {
 
 Builder::Builder(const std::vector<config::ProviderConfig>& environment,
-                 crypto::Secret encryption_key, bool stored_public_only)
-    : encryption_key_(std::move(encryption_key)), stored_public_only_(stored_public_only), environment_(environment) {
+                 crypto::SealKeys keys, bool stored_public_only)
+    : keys_(std::move(keys)), stored_public_only_(stored_public_only), environment_(environment) {
   std::sort(environment_.begin(), environment_.end(),
             [](const auto& a, const auto& b) { return a.name < b.name; });
 }
@@ -173,9 +173,11 @@ void Builder::AddProviders(model::Catalog& catalog) {
     shadowed.insert(config.name);
     add(config.name, ConvertProvider(config, slots_));
   }
+  sealed_with_other_ = 0;
   for (const auto& [name, bytes] : providers_) {
+    sealed_with_other_ += CountSealedWithOther(bytes, keys_.current.Reveal());
     if (!shadowed.contains(name)) {
-      absl::StatusOr<model::Provider> provider = ConvertProvider(bytes, encryption_key_.Reveal(), slots_);
+      absl::StatusOr<model::Provider> provider = ConvertProvider(bytes, keys_, slots_);
       if (provider.ok()) {
         provider->public_only = stored_public_only_;
       }

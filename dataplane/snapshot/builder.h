@@ -21,7 +21,7 @@
 #include "dataplane/snapshot/convert.h"
 #include "dataplane/snapshot/slots.h"
 #include "shared/config/provider.h"
-#include "shared/crypto/secret.h"
+#include "shared/crypto/seal.h"
 
 namespace aurora::snapshot {
 
@@ -33,7 +33,7 @@ struct DiscoveredModel {
 class Builder {
  public:
   // `stored_public_only`: stored providers may not be on private addresses; the environment's are the operator's.
-  Builder(const std::vector<config::ProviderConfig>& environment, crypto::Secret encryption_key,
+  Builder(const std::vector<config::ProviderConfig>& environment, crypto::SealKeys keys,
           bool stored_public_only = false);
 
   // `resolved` absent = nothing in force (deleted). Kinds this version does not know are ignored.
@@ -56,6 +56,8 @@ class Builder {
   const std::map<std::string, std::string>& problems() const { return problems_; }
   // How often a sealed credential did not open.
   uint64_t decrypt_errors() const { return decrypt_errors_; }
+  // Stored credentials that another key than the one in force sealed, whether they open or not. Valid after Build.
+  uint64_t sealed_with_other() const { return sealed_with_other_; }
 
  private:
   void ApplyKey(std::string_view id, std::optional<std::string_view> resolved);
@@ -67,7 +69,7 @@ class Builder {
   void AddModel(model::Catalog& catalog, uint32_t provider_index, model::Model m);
 
   Slots slots_;
-  const crypto::Secret encryption_key_;
+  const crypto::SealKeys keys_;
   const bool stored_public_only_;
   std::vector<config::ProviderConfig> environment_;  // by name
 
@@ -85,6 +87,7 @@ class Builder {
   bool catalog_stale_ = true;
   std::map<std::string, std::string> problems_;
   uint64_t decrypt_errors_ = 0;
+  uint64_t sealed_with_other_ = 0;
 };
 
 }  // namespace aurora::snapshot

@@ -152,7 +152,7 @@ absl::StatusOr<KeyAndSecrets> ConvertAuthKey(std::string_view id, std::string_vi
 }
 
 absl::StatusOr<model::Provider> ConvertProvider(std::string_view spec,
-                                                std::string_view encryption_key, Slots& slots) {
+                                                const crypto::SealKeys& keys, Slots& slots) {
   AURORA_ASSIGN_OR_RETURN(auto proto, Parse<aurora::v1::ProviderSpec>(spec, "Provider"));
   if (!proto.enabled()) {
     return NotFound("provider " + proto.name() + " is disabled");
@@ -177,18 +177,26 @@ absl::StatusOr<model::Provider> ConvertProvider(std::string_view spec,
   AURORA_RETURN_IF_ERROR(
       SetUrl(proto.base_url().empty() ? default_url : std::string_view(proto.base_url()), p));
   for (const aurora::v1::SealedCredential& c : proto.credentials()) {
-    if (encryption_key.empty()) {
+    if (keys.current.empty()) {
       return FailedPrecondition(
           "provider " + p.name +
           " has sealed credentials, but this node has no AURORA_ENCRYPTION_KEY");
     }
-    auto secret = crypto::Open(encryption_key, c.sealed(), "provider/" + p.name + "/" + c.id());
+    auto secret = crypto::Open(keys, c.sealed(), "provider/" + p.name + "/" + c.id());
     if (!secret.ok()) {
       return WithContext("provider " + p.name + ": credential " + c.id(), secret.status());
     }
     AURORA_RETURN_IF_ERROR(AddCredential(c.id(), secret->Reveal(), c.weight(), slots, p));
   }
   return p;
+}
+
+size_t CountSealedWithOther(std::string_view spec, std::string_view key32) {
+  const auto proto = Parse<aurora::v1::ProviderSpec>(spec, "Provider");
+  return !proto.ok() ? 0
+                     : static_cast<size_t>(std::count_if(
+                           proto->credentials().begin(), proto->credentials().end(),
+                           [&](const auto& c) { return crypto::SealedWithOther(key32, c.sealed()); }));
 }
 
 absl::StatusOr<model::Provider> ConvertProvider(const config::ProviderConfig& config,

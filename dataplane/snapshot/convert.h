@@ -13,6 +13,7 @@
 #include "dataplane/model/snapshot.h"
 #include "dataplane/snapshot/slots.h"
 #include "shared/config/provider.h"
+#include "shared/crypto/seal.h"
 
 namespace aurora::snapshot {
 
@@ -26,7 +27,9 @@ absl::StatusOr<KeyAndSecrets> ConvertAuthKey(std::string_view id, std::string_vi
 
 // `spec` is an aurora.v1.ProviderSpec; a disabled provider gives NotFound.
 absl::StatusOr<model::Provider> ConvertProvider(std::string_view spec,
-                                                std::string_view encryption_key, Slots& slots);
+                                                const crypto::SealKeys& keys, Slots& slots);
+// How many of the provider's credentials are sealed with another key than `key32`, disabled or not.
+size_t CountSealedWithOther(std::string_view spec, std::string_view key32);
 absl::StatusOr<model::Provider> ConvertProvider(const config::ProviderConfig& config, Slots& slots);
 
 struct RegisteredModel {

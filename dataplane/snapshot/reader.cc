@@ -414,6 +414,7 @@ class Reader::Thread {
     ReaderState next = state();
     next.problems.assign(builder_.problems().begin(), builder_.problems().end());
     next.decrypt_errors = builder_.decrypt_errors();
+    next.sealed_with_other = builder_.sealed_with_other();
     Announce(std::move(next));
   }
 
@@ -428,7 +429,8 @@ class Reader::Thread {
     {
       const std::lock_guard lock(mu_);
       if (next.file == state_.file && next.detail == state_.detail &&
-          next.problems == state_.problems && next.decrypt_errors == state_.decrypt_errors) {
+          next.problems == state_.problems && next.decrypt_errors == state_.decrypt_errors &&
+          next.sealed_with_other == state_.sealed_with_other) {
         return;
       }
       state_ = next;

@@ -28,13 +28,14 @@ struct ReaderState {
   std::string detail;  // why, and what to do
   std::vector<std::pair<std::string, std::string>>
       problems;  // what of the policy is left out, and why
-  uint64_t decrypt_errors = 0;  // sealed credentials that did not open, ever
+  uint64_t decrypt_errors = 0;     // sealed credentials that did not open, ever
+  uint64_t sealed_with_other = 0;  // credentials not sealed with the key in force
 };
 
 struct ReaderOptions {
   std::string path;
   std::vector<config::ProviderConfig> environment;
-  crypto::Secret encryption_key;
+  crypto::SealKeys encryption_key;
   bool stored_public_only = false;  // as Builder's
   Duration poll_every = Duration::Millis(25);
   Duration watch_every = Duration::Seconds(1);

@@ -112,6 +112,7 @@ struct Storage {
   std::string state_dir = "/var/lib/aurora";
   std::string runtime_dir = "/run/aurora";
   crypto::Secret encryption_key;  // raw 32 bytes; empty = credentials cannot be stored or opened
+  crypto::Secret encryption_key_previous;  // opens what it sealed, seals nothing; raw 32 bytes or empty
   int64_t min_free_bytes = 536870912;
   Duration traffic_max_age = Duration::Seconds(30LL * 86400);
   int64_t traffic_max_bytes = 2147483648;

@@ -81,6 +81,12 @@ void StoreEncryptionKey(Config& c, Value& v) {
   }
 }
 
+void StorePreviousEncryptionKey(Config& c, Value& v) {
+  if (auto bytes = crypto::Base64Decode(Trim(v.text)); bytes.has_value()) {
+    c.storage.encryption_key_previous = crypto::Secret::Take(*bytes);
+  }
+}
+
 constexpr Setting kSettings[] = {
     {"cluster.enabled", Bool(), "false", BOOL(cluster.enabled),
      "Gossip, sync and, by `cluster.failover_mode`, failover with other nodes; off: this node is alone"},
@@ -218,6 +224,9 @@ constexpr Setting kSettings[] = {
     {"storage.encryption_key", Hidden(), "", StoreEncryptionKey,
      "Seals stored provider credentials: base64 of 32 bytes (`openssl rand -base64 32`), the same on every "
      "node; unset: none can be stored"},
+    {"storage.encryption_key_previous", Hidden(), "", StorePreviousEncryptionKey,
+     "Opens what it sealed and seals nothing: the other of two keys while the encryption key is changed; "
+     "base64 of 32 bytes, the same on every node"},
     {"storage.min_free_bytes", Bytes(0, kHuge), "536870912", INT(storage.min_free_bytes),
      "With less free disk no usage rows are written; policy still is"},
     {"storage.traffic_max_age", Time(kH, 3650 * kDay), "30d", TIME(storage.traffic_max_age),
@@ -280,6 +289,9 @@ std::string Setting::Variable() const {
   }
   if (key == "storage.encryption_key") {
     return "AURORA_ENCRYPTION_KEY";
+  }
+  if (key == "storage.encryption_key_previous") {
+    return "AURORA_ENCRYPTION_KEY_PREVIOUS";
   }
   std::string out = key.starts_with("cluster.") ? "" : "AURORA_";
   for (const char c : key) {

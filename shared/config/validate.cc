@@ -1,5 +1,6 @@
 // Checks over several keys, or over what a key's text means. Each adds one line per mistake.
 #include <array>
+#include <utility>
 
 #include <arpa/inet.h>
 
@@ -151,11 +152,19 @@ void CheckAdmin(Loading& loading) {
 
 void CheckStorage(Loading& loading) {
   const Storage& storage = loading.config.storage;
-  if (storage.encryption_key.size() != 32) {
-    const auto raw = loading.raws.find("storage.encryption_key");
-    if (raw != loading.raws.end() && !raw->second.text.empty()) {
-      loading.RefuseSecret("storage.encryption_key",
-                           "is not allowed, want base64 of 32 bytes (openssl rand -base64 32)");
+  for (const auto& [key, value] : {std::pair("storage.encryption_key", &storage.encryption_key),
+                                   {"storage.encryption_key_previous", &storage.encryption_key_previous}}) {
+    const auto raw = loading.raws.find(key);
+    if (value->size() != 32 && raw != loading.raws.end() && !raw->second.text.empty()) {
+      loading.RefuseSecret(key, "is not allowed, want base64 of 32 bytes (openssl rand -base64 32)");
+    }
+  }
+  if (!storage.encryption_key_previous.empty()) {
+    if (storage.encryption_key.empty()) {
+      loading.RefuseSecret("storage.encryption_key_previous", "is not allowed without storage.encryption_key");
+    } else if (storage.encryption_key_previous.Reveal() == storage.encryption_key.Reveal()) {
+      loading.RefuseSecret("storage.encryption_key_previous",
+                           "is not allowed, want another key than storage.encryption_key");
     }
   }
   const std::array<std::pair<std::string_view, const std::string*>, 2> directories = {

@@ -63,4 +63,18 @@ absl::StatusOr<Secret> Open(std::string_view key32, std::string_view sealed, std
   return Secret::Take(*plain);
 }
 
+absl::StatusOr<Secret> Open(const SealKeys& keys, std::string_view sealed, std::string_view aad) {
+  if (!keys.previous.empty() && SealedKeyId(sealed) == SealKeyId(keys.previous.Reveal())) {
+    return Open(keys.previous.Reveal(), sealed, aad);
+  }
+  if (keys.current.empty()) {
+    return FailedPrecondition("sealed, but there is no AURORA_ENCRYPTION_KEY");
+  }
+  return Open(keys.current.Reveal(), sealed, aad);
+}
+
+bool SealedWithOther(std::string_view key32, std::string_view sealed) {
+  return SealedKeyId(sealed) != SealKeyId(key32);
+}
+
 }  // namespace aurora::crypto

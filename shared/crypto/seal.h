@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "shared/crypto/secret.h"
@@ -24,6 +25,21 @@ inline constexpr size_t kSealOverhead = kSealHeaderBytes + 16;
 absl::StatusOr<std::string> Seal(std::string_view key32, std::string_view plaintext,
                                  std::string_view aad);
 absl::StatusOr<Secret> Open(std::string_view key32, std::string_view sealed, std::string_view aad);
+
+// A node's keys: `current` seals and opens, `previous` opens what was sealed before the key was changed. Either may
+// be empty.
+struct SealKeys {
+  SealKeys() = default;
+  // Not explicit: one key alone is the usual case.
+  SealKeys(Secret now, Secret before = {})  // NOLINT
+      : current(std::move(now)), previous(std::move(before)) {}
+  Secret current;
+  Secret previous;
+};
+// With whichever of the two the envelope names. FailedPrecondition also when there is no key at all.
+absl::StatusOr<Secret> Open(const SealKeys& keys, std::string_view sealed, std::string_view aad);
+// Whether the envelope names another key than this one.
+bool SealedWithOther(std::string_view key32, std::string_view sealed);
 
 // The 4-byte key id of a key, and of an envelope ("" when it is too short to have one).
 std::string SealKeyId(std::string_view key32);

@@ -77,6 +77,7 @@ void AppendQuoted(std::string& out, std::string_view text) {
 bool NamesSecret(std::string_view key) {
   for (const std::string_view secret :
        {"api_key", "authorization", "token", "password", "secret", "master_key", "encryption_key",
+        "encryption_key_previous",
         "credential", "cookie", "gossip_key", "x_api_key", "admin_token"}) {
     if (key == secret) {
       return true;

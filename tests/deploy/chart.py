@@ -135,7 +135,7 @@ def outside_secret(key):
         return self_signed()[key]
     if key.endswith("_API_KEY") or key == "token":
         return "outside-" + key.lower()
-    return base64.b64encode(b"o" * 32).decode()
+    return base64.b64encode((b"p" if key.endswith("-before") else b"o") * 32).decode()
 
 
 class Pod:

@@ -55,14 +55,14 @@ def test_no_secret_is_outside_a_secret(values):
     for c in containers(docs).values():
         assert "args" not in c and len(c["command"]) == 1
         for entry in c["env"]:
-            secret = re.search(r"(MASTER_KEY|ENCRYPTION_KEY|GOSSIP_KEYS|_API_KEY)$", entry["name"])
+            secret = re.search(r"(MASTER_KEY|ENCRYPTION_KEY|ENCRYPTION_KEY_PREVIOUS|GOSSIP_KEYS|_API_KEY)$", entry["name"])
             assert not secret, f"{entry['name']} holds a secret itself, not a file's name"
             assert "secretKeyRef" not in entry.get("valueFrom", {})
 
 
 def test_a_secret_outside_a_secret_is_seen_in_every_form():
     held = private(render("inline"))
-    own = {f"gw-aurora-secrets/{key}" for key in ("master-key", "encryption-key", "gossip-keys", "OPENAI_API_KEY")}
+    own = {f"gw-aurora-secrets/{key}" for key in ("master-key", "encryption-key", "encryption-key-previous", "gossip-keys", "OPENAI_API_KEY")}
     assert own | {"gw-aurora-tls/tls.key"} <= set(held), set(held)
     for name, value in held.items():
         for form in (value, value.strip().splitlines()[-2 if "\n" in value.strip() else -1], base64.b64encode(value.encode()).decode()):
@@ -78,8 +78,8 @@ def test_each_process_sees_only_the_secrets_it_needs():
     assert "control-plane-secrets" not in mounts["data-plane"] and "cluster-tls" in mounts["data-plane"]  # it serves 7950
     files = {v["name"]: [i["path"] for s in v["projected"]["sources"] for i in s["secret"]["items"]] for v in pod(docs)["spec"]["volumes"]
              if "projected" in v}
-    assert files["data-plane-secrets"] == ["encryption-key"]
-    assert files["control-plane-secrets"] == ["encryption-key", "master-key", "gossip-keys"]
+    assert files["data-plane-secrets"] == ["encryption-key", "encryption-key-previous"]
+    assert files["control-plane-secrets"] == ["encryption-key", "encryption-key-previous", "master-key", "gossip-keys"]
 
 
 IMMUTABLE = ("serviceName", "podManagementPolicy", "selector", "volumeClaimTemplates")
@@ -357,6 +357,9 @@ REFUSED_TOGETHER = [
     ({"autoscaling": {"enabled": True}, "replicaCount": 1, "cluster": {"enabled": False}}, "autoscaling.enabled needs cluster.enabled"),
     ({"autoscaling": {"enabled": True}, "controlPlane": {"resources": {"requests": {"cpu": None}}}}, "needs controlPlane.resources.requests.cpu"),
     ({"ingress": {"enabled": True}}, "ingress.enabled needs ingress.host"),
+    ({"encryption": {"existingSecret": "mine", "previousKey": "cHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHA="}}, "name its entry in encryption.existingSecretPreviousKey"),
+    ({"encryption": {"existingSecretPreviousKey": "before"}}, "want encryption.previousKey"),
+    ({"config": "[storage]\nencryption_key_previous = \"x\"\n"}, "no place for secrets"),
     ({"cluster": {"zone": "a", "zoneFromPodLabel": "b"}}, "both set")]
 
 

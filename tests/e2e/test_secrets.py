@@ -13,7 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 # Not a secret: the name of a node, a provider and a key. Where this is not found, a secret would not be found either.
 CANARY = f"canary-{mark()[:12]}"
 MARKS = {name: mark() for name in (
-    "master key", "encryption key", "gossip key", "gossip key installed", "provider key in the file", "provider key in a file of its own",
+    "master key", "encryption key", "previous encryption key", "gossip key", "gossip key installed", "provider key in the file", "provider key in a file of its own",
     "provider key in the environment", "provider key over REST", "provider key over gRPC", "provider key refused", "provider key in bad JSON",
     "provider key of a wrong type", "password of the proxy", "wrong API key", "wrong admin token", "wrong API key in the query", "prompt", "streamed prompt",
     "prompt of a refused request", "header of the client")}
@@ -52,8 +52,10 @@ class Planted(Node):
             del keep["AURORA_MASTER_KEY"], keep["AURORA_ENCRYPTION_KEY"]
             keep["AURORA_MASTER_KEY_FILE"] = self.file("master.key", MASTER)
             keep["AURORA_ENCRYPTION_KEY_FILE"] = self.file("encryption.key", b64("encryption key"))
+            keep["AURORA_ENCRYPTION_KEY_PREVIOUS_FILE"] = self.file("previous.key", b64("previous encryption key"))
         else:
-            keep.update(AURORA_MASTER_KEY=MASTER, AURORA_ENCRYPTION_KEY=b64("encryption key"))
+            keep.update(AURORA_MASTER_KEY=MASTER, AURORA_ENCRYPTION_KEY=b64("encryption key"),
+                        AURORA_ENCRYPTION_KEY_PREVIOUS=b64("previous encryption key"))
         return keep
 
     def write_config(self):

@@ -105,7 +105,10 @@ class Builder {
                             [this](Session& s) { return StatusCommand(s, f_.watch); });
     Watched(status, "--watch,-w", "again and again");
     Keys();
-    Entity("providers", "Provider");
+    CLI::App* providers = Entity("providers", "Provider");
+    AddWriteFlags(Leaf(providers, "reseal", "seal stored credentials with the encryption key of now",
+                       [this](Session& s) { return ProvidersReseal(s, f_.write); }),
+                  f_.write);
     Entity("models", "Model");
     Entity("aliases", "Alias");
     Entity("overrides", "ModelOverride");

@@ -46,6 +46,8 @@ int EntityList(Session& session, const std::string& kind);
 int EntityGet(Session& session, const std::string& kind, const std::string& id);
 int EntityDelete(Session& session, const std::string& kind, const std::string& id,
                  const WriteFlags& write);
+// Puts each stored provider as it is: credentials that another key sealed are sealed with the node's key of now.
+int ProvidersReseal(Session& session, const WriteFlags& write);
 int WorkflowDeactivate(Session& session, const std::string& id, const WriteFlags& write);
 // `kind` "" = any.
 int ApplyFile(Session& session, const std::string& kind, const std::string& path,

@@ -134,22 +134,32 @@ absl::Status FillEntity(const Document& document, Entity* out) {
   return FillNames(document, out);
 }
 
-template <class T>
-int List(Session& session, const std::string& kind) {
-  auto rows = Json::array();
+template <class T, class EachRow>
+grpc::Status ForEach(Session& session, const EachRow& each) {
   typename T::ListRequest request;
   typename T::ListResponse page;
   request.set_page_size(1000);
   do {
     page.Clear();
-    if (const grpc::Status status = session.Call(T::kList, request, &page); !status.ok()) {
-      return session.Fail(status);
+    if (grpc::Status status = session.Call(T::kList, request, &page); !status.ok()) {
+      return status;
     }
     for (const auto& row : T::Rows(page)) {
-      rows.push_back(protojson::ToJson(row));
+      each(row);
     }
     request.set_page_token(page.next_page_token());
   } while (!page.next_page_token().empty());
+  return grpc::Status::OK;
+}
+
+template <class T>
+int List(Session& session, const std::string& kind) {
+  auto rows = Json::array();
+  const grpc::Status status =
+      ForEach<T>(session, [&](const typename T::Entity& row) { rows.push_back(protojson::ToJson(row)); });
+  if (!status.ok()) {
+    return session.Fail(status);
+  }
   Json body;
   body[std::string(T::kListName)] = rows;
   Print(session.out, session.format, body, rows, Columns(kind));
@@ -258,6 +268,41 @@ int EntityDelete(Session& session, const std::string& kind, const std::string& i
          : kind == "Model"  ? DeleteOne<ModelTraits>(session, id, write)
          : kind == "Alias"  ? DeleteOne<AliasTraits>(session, id, write)
                             : DeleteOne<ModelOverrideTraits>(session, id, write);
+}
+
+int ProvidersReseal(Session& session, const WriteFlags& write) {
+  std::vector<v1::Provider> stored;
+  const grpc::Status listed = ForEach<ProviderTraits>(session, [&](const v1::Provider& p) {
+    if (p.source() != "environment") {
+      stored.push_back(p);
+    }
+  });
+  if (!listed.ok()) {
+    return session.Fail(listed);
+  }
+  auto rows = Json::array();
+  int code = kOk;
+  for (v1::Provider& provider : stored) {
+    v1::PutProviderRequest request;
+    *request.mutable_provider() = std::move(provider);  // its credentials without an api_key: each stays what it is
+    Apply(write, request.mutable_options());
+    v1::PutProviderResponse response;
+    if (const grpc::Status status = session.Call(&Stub::PutProvider, request, &response); !status.ok()) {
+      session.err << "aurora-ctl: Provider " << request.provider().name() << " was not sealed anew\n";
+      code = session.Fail(status);
+      break;
+    }
+    Json row;
+    row["name"] = request.provider().name();
+    row["result"] = response.changed() ? "resealed" : "unchanged";
+    rows.push_back(std::move(row));
+    const bool partial = !response.propagation().pending().empty() || !response.propagation().unreachable().empty();
+    code = partial && write.wait == "all" ? kPartial : code;
+  }
+  Json body;
+  body["providers"] = rows;
+  Print(session.out, session.format, body, rows, {{"NAME", "name"}, {"RESULT", "result"}});
+  return code;
 }
 
 int ApplyFile(Session& session, const std::string& kind, const std::string& path,

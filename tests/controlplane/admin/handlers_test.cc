@@ -34,6 +34,10 @@ store::StoreOptions OptionsIn(const testing::TempDir& dir) {
 
 class Fixture {
  public:
+  void SetKeys(const std::string& now, const std::string& before) {
+    config_.storage.encryption_key = crypto::Secret(now);
+    config_.storage.encryption_key_previous = crypto::Secret(before);
+  }
   explicit Fixture(std::string encryption_key = std::string(32, 'k')) : store_(OptionsIn(dir_)) {
     REQUIRE(store_.WaitOpened().state == store::State::kOpen);
     config_.storage.encryption_key = crypto::Secret(encryption_key);
@@ -300,6 +304,34 @@ TEST_CASE("a provider's credential is sealed, opens with the key, and shows only
   const auto again = f.Call<v1::PutProviderResponse>(ProviderWith(secret));
   REQUIRE(again.ok());
   CHECK_FALSE(again->changed());
+}
+
+TEST_CASE("a put without its api_key seals anew what the previous key sealed, and nothing else") {
+  Fixture f;
+  const std::string old(32, 'k');
+  const std::string next(32, 'n');
+  REQUIRE(f.Call<v1::PutProviderResponse>(ProviderWith("sk-x-1")).ok());
+  v1::PutProviderRequest same = ProviderWith("");
+  same.mutable_provider()->mutable_credentials(0)->clear_api_key();
+  const auto opens = [&](const std::string& key) {
+    v1::ProviderSpec spec;
+    REQUIRE(spec.ParseFromString(*f.Entry(schema::kProvider, "east").resolved));
+    const auto opened = crypto::Open(key, spec.credentials(0).sealed(), "provider/east/main");
+    return opened.ok() && opened->Reveal() == "sk-x-1";
+  };
+  f.SetKeys(old, next);
+  CHECK_FALSE(f.Call<v1::PutProviderResponse>(same)->changed());
+  CHECK(opens(old));
+  f.SetKeys(next, "");  // the one that sealed it is not there: kept as it is
+  CHECK_FALSE(f.Call<v1::PutProviderResponse>(same)->changed());
+  CHECK(opens(old));
+  f.SetKeys(next, old);
+  CHECK(f.Call<v1::PutProviderResponse>(same)->changed());
+  CHECK(opens(next));
+  CHECK_FALSE(f.Call<v1::PutProviderResponse>(same)->changed());
+  f.SetKeys(old, next);  // and back, with the api_key that it holds already
+  CHECK(f.Call<v1::PutProviderResponse>(ProviderWith("sk-x-1"))->changed());
+  CHECK(opens(old));
 }
 
 TEST_CASE("a stored key is not sent to another host: moving the provider asks for it again") {

@@ -21,6 +21,7 @@ TEST_CASE("a Hello comes back as the node it describes") {
   node.sync_addr = "127.0.0.1:7947";
   node.label = "prod";
   node.key_fingerprint = "0a0b0c0d";
+  node.previous_key_fingerprint = "0e0f0a0b";
   node.protocol_max = 3;
   node.schema_max = 2;
   node.epoch = 77;

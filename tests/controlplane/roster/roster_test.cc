@@ -319,6 +319,29 @@ TEST_CASE("nodes remove forgets a failed node on every member and refuses one th
   CHECK(a.core->Heartbeat().removed.empty());
 }
 
+TEST_CASE("keys differ when one seals what the other cannot open") {
+  const auto differ = [](const char* a, const char* a_too, const char* b, const char* b_too) {
+    NodeInfo one;
+    NodeInfo two;
+    one.key_fingerprint = a;
+    one.previous_key_fingerprint = a_too;
+    two.key_fingerprint = b;
+    two.previous_key_fingerprint = b_too;
+    CHECK(KeysDiffer(one, two) == KeysDiffer(two, one));
+    return KeysDiffer(one, two);
+  };
+  CHECK_FALSE(differ("", "", "", ""));
+  CHECK_FALSE(differ("old", "", "old", ""));
+  CHECK_FALSE(differ("old", "", "old", "new"));  // step one, half of the nodes
+  CHECK_FALSE(differ("old", "new", "new", "old"));  // step two
+  CHECK_FALSE(differ("new", "old", "new", ""));  // the last step
+  CHECK(differ("old", "", "new", ""));
+  CHECK(differ("old", "", "new", "old"));  // step one left out: the new one's credentials do not open
+  CHECK(differ("old", "new", "new", ""));  // the last step too early
+  CHECK(differ("old", "", "", ""));
+  CHECK(differ("", "old", "old", ""));
+}
+
 TEST_CASE("a clock, a key, a mode and a ring that differ are one event each and a reason while they last") {
   Rig rig;
   rig.Add("a", 0, "c1").info.key_fingerprint = "11111111";

@@ -189,6 +189,29 @@ TEST_CASE("gossip keys are sealed when there is a key and come back only with it
   }
 }
 
+TEST_CASE("gossip keys that the previous key sealed are sealed anew at the first start with both") {
+  const TempDir dir;
+  const crypto::Secret next(std::string(32, 'n'));
+  REQUIRE(OpenDb(dir, kKey)->SetGossipKeys({Key(1, "f1", "first key"), Key(1, "f2", "second key")}).ok());
+  const auto open = [&](crypto::SealKeys keys) {
+    ElectionDb::Options options;
+    options.path = dir.Path("election.db");
+    options.encryption_key = std::move(keys);
+    auto db = ElectionDb::Open(std::move(options));
+    REQUIRE(db.ok());
+    return *(*db)->Load();
+  };
+  // Not yet in force: everything stays as it is.
+  CHECK(open({kKey, next}).gossip_keys.size() == 2);
+  CHECK(Reload(dir, next).sealed_keys.size() == 2);
+  const ElectionState state = open({next, kKey});
+  REQUIRE(state.gossip_keys.size() == 2);
+  CHECK(state.gossip_keys[1].key.Reveal() == "second key");
+  CHECK(state.sealed_keys.empty());
+  CHECK(Reload(dir, kKey).sealed_keys.size() == 2);
+  CHECK(Reload(dir, next).gossip_keys.at(0).key.Reveal() == "first key");
+}
+
 TEST_CASE("gossip keys stored in clear are sealed at the first start with a key and leave no trace") {
   const TempDir dir;
   const std::string secret = "0123456789abcdef-gossip-key-bytes";

@@ -231,6 +231,33 @@ TEST_CASE(
   CHECK(catalog->provider_by_name.contains("sealed"));
 }
 
+TEST_CASE("what the previous key sealed is in force and counted until it is sealed anew, disabled and shadowed too") {
+  const std::string before(32, 'o');
+  Builder builder({Environment("shadowed", "sk-e")}, {crypto::Secret(kSealKey), crypto::Secret(before)});
+  const auto apply = [&](const std::string& name, const std::vector<std::string>& keys, bool enabled) {
+    v1::ProviderSpec spec = ProviderOf(name, v1::PROVIDER_TYPE_OPENAI, "https://p.test");
+    spec.set_enabled(enabled);
+    for (const std::string& key : keys) {
+      AddSealed(key, "sk-x", &spec);
+    }
+    builder.Apply(kProvider, name, spec.SerializeAsString());
+    return builder.Build(1, "1")->catalog;
+  };
+  apply("both", {kSealKey, before}, true);
+  CHECK(builder.sealed_with_other() == 1);
+  apply("off", {before}, false);
+  apply("shadowed", {before}, true);
+  const auto catalog = apply("of-neither", {std::string(32, '3')}, true);
+  CHECK(builder.sealed_with_other() == 4);
+  CHECK(catalog->provider_by_name.contains("both"));
+  CHECK(builder.problems().size() == 1);
+  CHECK(builder.problems().count("provider of-neither") == 1);
+  for (const std::string name : {"both", "off", "shadowed", "of-neither"}) {
+    apply(name, {kSealKey}, true);
+  }
+  CHECK(builder.sealed_with_other() == 0);
+}
+
 TEST_CASE("a secret that would break out of its header line keeps its provider out") {
   Builder builder({Environment("evil", "sk\r\nx-admin: 1")}, crypto::Secret());
   CHECK(builder.Build(1, "1")->catalog->providers.empty());

@@ -14,6 +14,7 @@
 namespace aurora::config {
 namespace {
 
+const std::string kPrevious = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 const std::string kKey32 = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 struct TempFile {
@@ -153,14 +154,25 @@ TEST_CASE("a secret is read from its twin file without the line break") {
   CHECK(Effective(*loaded, "admin.master_key")->source == "environment AURORA_MASTER_KEY_FILE");
 }
 
+TEST_CASE("a second encryption key is read as the first one is") {
+  const TempFile file(kPrevious + "\n");
+  const auto loaded =
+      LoadWith("", {{"AURORA_ENCRYPTION_KEY", kKey32}, {"AURORA_ENCRYPTION_KEY_PREVIOUS_FILE", file.path}});
+  REQUIRE(loaded.ok());
+  CHECK(loaded->storage.encryption_key.Reveal() == std::string(32, '\0'));
+  CHECK(loaded->storage.encryption_key_previous.Reveal() == std::string(32, '\1'));
+  CHECK(LoadWith("", {{"AURORA_ENCRYPTION_KEY", kKey32}})->storage.encryption_key_previous.empty());
+}
+
 TEST_CASE("no secret is ever printed") {
   const auto loaded = LoadWith("", {{"AURORA_MASTER_KEY", "hunter2-hunter2"},
                                     {"AURORA_ENCRYPTION_KEY", kKey32},
+                                    {"AURORA_ENCRYPTION_KEY_PREVIOUS", kPrevious},
                                     {"CLUSTER_GOSSIP_KEYS", "AAAAAAAAAAAAAAAAAAAAAA=="},
                                     {"OPENAI_API_KEY", "sk-visible"}});
   REQUIRE(loaded.ok());
   const std::string text = PrintConfig(*loaded);
-  for (const char* secret : {"hunter2", "AAAA", "sk-visible"}) {
+  for (const char* secret : {"hunter2", "AAAA", "AQEB", "sk-visible"}) {
     CHECK(text.find(secret) == std::string::npos);
   }
   CHECK(text.find("admin.master_key = \"****\"  # environment AURORA_MASTER_KEY") !=

@@ -112,6 +112,24 @@ TEST_CASE("a secret's value is not in its mistake") {
   }
 }
 
+TEST_CASE("a second encryption key is 32 bytes, another one, and not alone") {
+  const std::string zeros = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+  const std::string ones = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+  CHECK(MistakesOf("", {{"AURORA_ENCRYPTION_KEY", zeros}, {"AURORA_ENCRYPTION_KEY_PREVIOUS", ones}}).empty());
+  const std::pair<std::vector<std::pair<std::string, std::string>>, std::string> cases[] = {
+      {{{"AURORA_ENCRYPTION_KEY", zeros}, {"AURORA_ENCRYPTION_KEY_PREVIOUS", zeros}}, "want another key"},
+      {{{"AURORA_ENCRYPTION_KEY_PREVIOUS", ones}}, "not allowed without storage.encryption_key"},
+      {{{"AURORA_ENCRYPTION_KEY", zeros}, {"AURORA_ENCRYPTION_KEY_PREVIOUS", "c2hvcnQ="}}, "want base64 of 32 bytes"}};
+  for (const auto& [environment, why] : cases) {
+    const Want lines = MistakesOf("", {environment.begin(), environment.end()});
+    INFO(why);
+    REQUIRE(lines.size() == 1);
+    CHECK(lines[0].starts_with("storage.encryption_key_previous: "));
+    CHECK(lines[0].find(why) != std::string::npos);
+    CHECK(lines[0].find("c2hv") == std::string::npos);
+  }
+}
+
 TEST_CASE("a secret and its twin file exclude each other") {
   CHECK(MistakesOf("", {{"AURORA_MASTER_KEY", "a"}, {"AURORA_MASTER_KEY_FILE", "/b"}}) ==
         Want{"admin.master_key: AURORA_MASTER_KEY and AURORA_MASTER_KEY_FILE are both set, want "

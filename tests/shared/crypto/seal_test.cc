@@ -56,6 +56,22 @@ TEST_CASE("a seal under another key says so") {
   CHECK(SealedKeyId("short").empty());
 }
 
+TEST_CASE("two keys open what either sealed, and nothing of a third") {
+  const SealKeys both(Secret{kSealKey}, Secret{kOther});
+  for (const std::string& key : {kSealKey, kOther}) {
+    const std::string sealed = *Seal(key, "sk-secret", "row");
+    const auto opened = Open(both, sealed, "row");
+    REQUIRE(opened.ok());
+    CHECK(opened->Reveal() == "sk-secret");
+    CHECK(Open(both, sealed, "another row").status().code() == absl::StatusCode::kDataLoss);
+    CHECK(SealedWithOther(kSealKey, sealed) == (key == kOther));
+  }
+  const std::string third = *Seal(std::string(32, '3'), "sk-secret", "row");
+  CHECK(Open(both, third, "row").status().code() == absl::StatusCode::kFailedPrecondition);
+  CHECK_FALSE(Open(SealKeys(Secret{kSealKey}), *Seal(kOther, "x", ""), "").ok());
+  CHECK(Open(SealKeys(), third, "row").status().code() == absl::StatusCode::kFailedPrecondition);
+}
+
 TEST_CASE("a key of another length is refused") {
   CHECK(Seal("short", "x", "").status().code() == absl::StatusCode::kInvalidArgument);
   CHECK(Open(std::string(33, 'k'), "x", "").status().code() == absl::StatusCode::kInvalidArgument);

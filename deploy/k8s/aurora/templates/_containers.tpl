@@ -103,6 +103,11 @@ httpGet: {path: {{ index . 1 }}, port: {{ index . 2 }}}
 
 {{- define "aurora.volumes" -}}
 {{- $encryption := include "aurora.secretFile" (dict "root" . "from" .Values.encryption "file" "encryption-key") -}}
+{{- $second := .Values.encryption -}}
+{{- if or $second.existingSecretPreviousKey $second.previousKey -}}
+{{- $from := dict "existingSecret" $second.existingSecret "existingSecretKey" $second.existingSecretPreviousKey -}}
+{{- $encryption = printf "%s\n%s" $encryption (include "aurora.secretFile" (dict "root" . "from" $from "file" "encryption-key-previous")) -}}
+{{- end -}}
 - name: runtime
   emptyDir: {medium: Memory, sizeLimit: 16Mi}
 - name: tmp

@@ -6,6 +6,9 @@
 - {name: AURORA_LOG_LEVEL, value: {{ .Values.log.level | quote }}}
 - {name: AURORA_LOG_FORMAT, value: {{ .Values.log.format | quote }}}
 - {name: AURORA_ENCRYPTION_KEY_FILE, value: /etc/aurora/secrets/encryption-key}
+{{- if or .Values.encryption.existingSecretPreviousKey .Values.encryption.previousKey }}
+- {name: AURORA_ENCRYPTION_KEY_PREVIOUS_FILE, value: /etc/aurora/secrets/encryption-key-previous}
+{{- end }}
 - {name: CLUSTER_ENABLED, value: {{ .Values.cluster.enabled | quote }}}
 - {name: CLUSTER_NODE_ID, value: {{ printf "%s$(POD_NAME)" .Values.cluster.nodeIdPrefix | quote }}}
 {{- if .Values.cluster.enabled }}

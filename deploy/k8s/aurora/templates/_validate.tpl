@@ -69,12 +69,18 @@
 {{- fail (printf "%s is in providers.apiKeys and in providers.existingSecretKeys: want one of them" .) -}}
 {{- end -}}
 {{- end -}}
+{{- if and $v.encryption.existingSecret $v.encryption.previousKey -}}
+{{- fail "encryption.previousKey is set beside encryption.existingSecret: put it into that secret and name its entry in encryption.existingSecretPreviousKey" -}}
+{{- end -}}
+{{- if and $v.encryption.existingSecretPreviousKey (not $v.encryption.existingSecret) -}}
+{{- fail "encryption.existingSecretPreviousKey is set without encryption.existingSecret: want encryption.previousKey" -}}
+{{- end -}}
 {{- range concat $v.extraEnv $v.dataPlane.extraEnv $v.controlPlane.extraEnv -}}
-{{- if or (has .name (list "AURORA_MASTER_KEY" "AURORA_ENCRYPTION_KEY" "CLUSTER_GOSSIP_KEYS")) (hasSuffix "_API_KEY" .name) -}}
+{{- if or (has .name (list "AURORA_MASTER_KEY" "AURORA_ENCRYPTION_KEY" "AURORA_ENCRYPTION_KEY_PREVIOUS" "CLUSTER_GOSSIP_KEYS")) (hasSuffix "_API_KEY" .name) -}}
 {{- fail (printf "extraEnv: %s is a secret: use auth, encryption, cluster.gossip or providers" .name) -}}
 {{- end -}}
 {{- end -}}
-{{- if regexMatch "(?m)^([^#\\n]*[\\s{,.\"'])?(api_key|master_key|encryption_key|gossip_keys)[\"']?\\s*=" $v.config -}}
+{{- if regexMatch "(?m)^([^#\\n]*[\\s{,.\"'])?(api_key|master_key|encryption_key|encryption_key_previous|gossip_keys)[\"']?\\s*=" $v.config -}}
 {{- fail "config: it becomes a ConfigMap, which is no place for secrets: use auth, encryption, cluster.gossip or providers" -}}
 {{- end -}}
 {{- if and $v.cluster.zone $v.cluster.zoneFromPodLabel -}}
