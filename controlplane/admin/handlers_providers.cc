@@ -106,6 +106,18 @@ std::string OriginOf(v1::ProviderType type, const std::string& base_url) {
   return parsed.ok() ? (parsed->tls ? "https://" : "http://") + parsed->authority : url;
 }
 
+// What another key than the one in force sealed is sealed anew; what does not open is kept.
+absl::Status Reseal(const crypto::SealKeys& keys, const std::string& provider, v1::SealedCredential* credential) {
+  if (!crypto::SealedWithOther(keys.current.Reveal(), credential->sealed())) {
+    return absl::OkStatus();
+  }
+  const std::string aad = "provider/" + provider + "/" + credential->id();
+  if (const auto opened = crypto::Open(keys, credential->sealed(), aad); opened.ok()) {
+    AURORA_ASSIGN_OR_RETURN(*credential->mutable_sealed(), crypto::Seal(keys.current.Reveal(), opened->Reveal(), aad));
+  }
+  return absl::OkStatus();
+}
+
 // The sealed list for a put: a credential with api_key is sealed (kept as it is when it already
 // holds that text), one without keeps the stored one of its id. Either way what the previous key sealed is sealed anew.
 absl::Status SealAll(const v1::Provider& in, const crypto::SealKeys& keys,
@@ -137,9 +149,7 @@ absl::Status SealAll(const v1::Provider& in, const crypto::SealKeys& keys,
         return kinds::Bad(field + ".api_key", "is required again: requests move from " + from + " to " + to +
                                                   ", and a stored key is not sent to another host");
       }
-      if (const auto opened = crypto::Open(keys, stored->sealed(), aad); other && opened.ok()) {
-        AURORA_ASSIGN_OR_RETURN(*out->mutable_sealed(), crypto::Seal(keys.current.Reveal(), opened->Reveal(), aad));
-      }
+      AURORA_RETURN_IF_ERROR(Reseal(keys, in.name(), out));
       continue;
     }
     if (c.api_key().empty() || c.api_key().size() > 8192) {
@@ -206,7 +216,7 @@ void Handlers::Handle(const Caller&, const v1::GetProviderRequest& r,
 void Handlers::Handle(const Caller& c, const v1::PutProviderRequest& r,
                       Reply<v1::PutProviderResponse> reply) {
   absl::Status status = RefuseEnvironment(deps_, r.provider().name());
-  if (status.ok()) {
+  if (status.ok() && !r.reseal_only()) {
     status = kinds::Validate(ProviderTraits::ToSpec(r.provider()));
   }
   if (!status.ok()) {
@@ -214,12 +224,21 @@ void Handlers::Handle(const Caller& c, const v1::PutProviderRequest& r,
     return;
   }
   store::Edit edit =
-      [in = r.provider(), now = deps_.unix_ms(),
+      [in = r.provider(), reseal_only = r.reseal_only(), now = deps_.unix_ms(),
        keys = crypto::SealKeys(deps_.config->storage.encryption_key, deps_.config->storage.encryption_key_previous)](
           const store::EditContext& ctx) -> absl::StatusOr<std::optional<replication::Write>> {
     v1::ProviderSpec old;
     if (ctx.current.resolved) {
       AURORA_ASSIGN_OR_RETURN(old, DecodeStored<v1::ProviderSpec>(*ctx.current.resolved));
+    }
+    if (reseal_only) {
+      if (!ctx.current.resolved) {
+        return NotFound("there is no stored provider " + in.name());
+      }
+      for (v1::SealedCredential& credential : *old.mutable_credentials()) {
+        AURORA_RETURN_IF_ERROR(Reseal(keys, in.name(), &credential));
+      }
+      return PutEdit(ctx, std::move(old), now);
     }
     v1::ProviderSpec spec = ProviderTraits::ToSpec(in);
     AURORA_RETURN_IF_ERROR(SealAll(in, keys, old, &spec));

@@ -271,10 +271,10 @@ int EntityDelete(Session& session, const std::string& kind, const std::string& i
 }
 
 int ProvidersReseal(Session& session, const WriteFlags& write) {
-  std::vector<v1::Provider> stored;
+  std::vector<std::string> stored;
   const grpc::Status listed = ForEach<ProviderTraits>(session, [&](const v1::Provider& p) {
     if (p.source() != "environment") {
-      stored.push_back(p);
+      stored.push_back(p.name());
     }
   });
   if (!listed.ok()) {
@@ -282,18 +282,23 @@ int ProvidersReseal(Session& session, const WriteFlags& write) {
   }
   auto rows = Json::array();
   int code = kOk;
-  for (v1::Provider& provider : stored) {
+  for (const std::string& name : stored) {
     v1::PutProviderRequest request;
-    *request.mutable_provider() = std::move(provider);  // its credentials without an api_key: each stays what it is
+    request.mutable_provider()->set_name(name);
+    request.set_reseal_only(true);  // by the node, in one step: what somebody else changes meanwhile stays
     Apply(write, request.mutable_options());
     v1::PutProviderResponse response;
-    if (const grpc::Status status = session.Call(&Stub::PutProvider, request, &response); !status.ok()) {
-      session.err << "aurora-ctl: Provider " << request.provider().name() << " was not sealed anew\n";
+    const grpc::Status status = session.Call(&Stub::PutProvider, request, &response);
+    if (status.error_code() == grpc::StatusCode::NOT_FOUND) {
+      continue;  // deleted meanwhile
+    }
+    if (!status.ok()) {
+      session.err << "aurora-ctl: Provider " << name << " was not sealed anew\n";
       code = session.Fail(status);
       break;
     }
     Json row;
-    row["name"] = request.provider().name();
+    row["name"] = name;
     row["result"] = response.changed() ? "resealed" : "unchanged";
     rows.push_back(std::move(row));
     const bool partial = !response.propagation().pending().empty() || !response.propagation().unreachable().empty();

@@ -334,6 +334,34 @@ TEST_CASE("a put without its api_key seals anew what the previous key sealed, an
   CHECK(opens(old));
 }
 
+TEST_CASE("to reseal a provider is to name it: what is stored stays, whatever else the request says") {
+  Fixture f;
+  const std::string old(32, 'k');
+  const std::string next(32, 'n');
+  REQUIRE(f.Call<v1::PutProviderResponse>(ProviderWith("sk-x-1")).ok());
+  v1::PutProviderRequest reseal;
+  reseal.mutable_provider()->set_name("east");
+  reseal.mutable_provider()->set_base_url("no url");
+  reseal.set_reseal_only(true);
+  CHECK_FALSE(f.Call<v1::PutProviderResponse>(reseal)->changed());
+  v1::ProviderSpec before;
+  REQUIRE(before.ParseFromString(*f.Entry(schema::kProvider, "east").resolved));
+  f.SetKeys(next, old);
+  CHECK(f.Call<v1::PutProviderResponse>(reseal)->changed());
+  v1::ProviderSpec after;
+  REQUIRE(after.ParseFromString(*f.Entry(schema::kProvider, "east").resolved));
+  const auto opened = crypto::Open(next, after.credentials(0).sealed(), "provider/east/main");
+  REQUIRE(opened.ok());
+  CHECK(opened->Reveal() == "sk-x-1");
+  CHECK(after.base_url() == before.base_url());
+  CHECK(after.credentials(0).redacted() == before.credentials(0).redacted());
+  CHECK(after.enabled() == before.enabled());
+  CHECK_FALSE(f.Call<v1::PutProviderResponse>(reseal)->changed());
+  reseal.mutable_provider()->set_name("west");
+  const auto absent = f.Call<v1::PutProviderResponse>(reseal);
+  CHECK(absl::IsNotFound(absent.status()));
+}
+
 TEST_CASE("a stored key is not sent to another host: moving the provider asks for it again") {
   Fixture f;
   REQUIRE(f.Call<v1::PutProviderResponse>(ProviderWith("sk-x-1")).ok());
