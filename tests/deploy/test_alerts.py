@@ -42,10 +42,10 @@ def test_each_alert_has_both_cases():
 
 
 def test_each_alert_has_a_page_and_each_page_an_alert():
-    headings = re.findall(r"^### (\w+)$", open(f"{ROOT}/docs/alerts.md").read(), re.M)
+    headings = re.findall(r"^### (\w+)$", open(f"{ROOT}/docs/runbooks/README.md").read(), re.M)
     assert headings == [r["alert"] for r in RULES]
     for r in RULES:
-        assert r["annotations"]["runbook"] == f"docs/alerts.md#{r['alert'].lower()}" and r["annotations"]["summary"]
+        assert r["annotations"]["runbook"] == f"docs/runbooks/README.md#{r['alert'].lower()}" and r["annotations"]["summary"]
         assert r["labels"]["severity"] in ("critical", "warning")
 
 
