@@ -6,6 +6,7 @@
 #include "shared/log/log.h"
 
 namespace aurora::server {
+
 absl::Status Process::LoadCertificate() {
   if (!config_.server.tls.enabled()) {
     return absl::OkStatus();

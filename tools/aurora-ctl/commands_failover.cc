@@ -27,7 +27,7 @@ bool Healthy(const v1::GetFailoverStatusResponse& status) {
 }
 
 int Off(Session& session) {
-  return session.Fail(kError, "clustering is off on this node: set cluster.enabled = true and restart");
+  return session.Fail(kConflict, "clustering is off on this node: set cluster.enabled = true and restart");
 }
 
 bool OfLeadership(const std::string& type) {

@@ -44,6 +44,11 @@ class Admin : public v1::AdminService::Service {
     r->add_peers()->set_node_id("n2");
     return Status::OK;
   }
+  Status GetFailoverStatus(ServerContext*, const v1::GetFailoverStatusRequest*,
+                           v1::GetFailoverStatusResponse* r) override {
+    r->set_enabled(clustered);
+    return Status::OK;
+  }
   Status CreateAuthKey(ServerContext* c, const v1::CreateAuthKeyRequest* q,
                        v1::CreateAuthKeyResponse* r) override {
     const auto at = c->client_metadata().find("authorization");
@@ -206,6 +211,17 @@ TEST_CASE("sync status is the body of REST: enabled alone while clustering is of
   CHECK(Json::parse(f.out.str())["peers"].size() == 1);
   CHECK(f.Ctl({"sync", "status"}) == 0);
   CHECK(f.out.str().find("peers") == std::string::npos);
+}
+
+TEST_CASE("what only a cluster has is a conflict, exit 6, while clustering is off") {
+  Fixture f;
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"voters", "list"}, {"failover", "explain"}, {"voters", "unsafe-recover"}}) {
+    CHECK(f.Ctl(command) == 6);
+    CHECK(f.err.str().find("clustering is off") != std::string::npos);
+  }
+  f.admin.clustered = true;
+  CHECK(f.Ctl({"voters", "list"}) == 0);
 }
 
 TEST_CASE("lists follow every page and are one body") {
