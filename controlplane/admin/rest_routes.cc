@@ -77,11 +77,6 @@ int WrittenStatus(const Response& response) {
   }
 }
 
-bool HasLimits(const v1::RateLimits& l) {
-  return l.requests_per_minute() > 0 || l.requests_per_day() > 0 || l.tokens_per_minute() > 0 ||
-         l.tokens_per_day() > 0 || l.concurrent_requests() > 0;
-}
-
 // An entity with "propagation" beside its own fields, and what a write ought to be warned of.
 template <class Request, class Response, auto entity>
 void Write(const Call& call, const Request& request) {
@@ -93,7 +88,7 @@ void Write(const Call& call, const Request& request) {
                           }
                           Json body = protojson::ToJson(((*answer).*entity)());
                           if constexpr (requires { answer->auth_key().rate_limits(); }) {
-                            if (HasLimits(answer->auth_key().rate_limits())) {
+                            if (answer->auth_key().rate_limits().ByteSizeLong() > 0) {  // any
                               body["warnings"] = {kNotEnforced};
                             }
                           }

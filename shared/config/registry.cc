@@ -75,15 +75,10 @@ void StoreGossipKeys(Config& c, Value& v) {
   }
 }
 
-void StoreEncryptionKey(Config& c, Value& v) {
+template <crypto::Secret Storage::* kMember>
+void StoreKey(Config& c, Value& v) {
   if (auto bytes = crypto::Base64Decode(Trim(v.text)); bytes.has_value()) {
-    c.storage.encryption_key = crypto::Secret::Take(*bytes);
-  }
-}
-
-void StorePreviousEncryptionKey(Config& c, Value& v) {
-  if (auto bytes = crypto::Base64Decode(Trim(v.text)); bytes.has_value()) {
-    c.storage.encryption_key_previous = crypto::Secret::Take(*bytes);
+    c.storage.*kMember = crypto::Secret::Take(*bytes);
   }
 }
 
@@ -221,10 +216,10 @@ constexpr Setting kSettings[] = {
      "`aurora.db`, `traffic.db`, `election.db` and backups; local disk, never a network file system"},
     {"storage.runtime_dir", Text(), "/run/aurora", TEXT(storage.runtime_dir),
      "Role page, locks and socket; need not outlive a restart of the machine"},
-    {"storage.encryption_key", Hidden(), "", StoreEncryptionKey,
+    {"storage.encryption_key", Hidden(), "", StoreKey<&Storage::encryption_key>,
      "Seals stored provider credentials: base64 of 32 bytes (`openssl rand -base64 32`), the same on every "
      "node; unset: none can be stored"},
-    {"storage.encryption_key_previous", Hidden(), "", StorePreviousEncryptionKey,
+    {"storage.encryption_key_previous", Hidden(), "", StoreKey<&Storage::encryption_key_previous>,
      "Opens what it sealed and seals nothing: the other of two keys while the encryption key is changed; "
      "base64 of 32 bytes, the same on every node"},
     {"storage.min_free_bytes", Bytes(0, kHuge), "536870912", INT(storage.min_free_bytes),

@@ -27,10 +27,8 @@ const std::vector<Column> kKeyColumns = {{"ID", "id"},
 // As in REST: what is stored and does not count yet is said beside it.
 int PrintKey(const Session& session, const v1::AuthKey& key, const v1::Propagation& propagation, bool all_wanted) {
   static constexpr std::string_view kNotEnforced = "stored, not enforced by this version";
-  const v1::RateLimits& l = key.rate_limits();
   nlohmann::ordered_json body = protojson::ToJson(key);
-  if (l.requests_per_minute() > 0 || l.requests_per_day() > 0 || l.tokens_per_minute() > 0 ||
-      l.tokens_per_day() > 0 || l.concurrent_requests() > 0) {
+  if (key.rate_limits().ByteSizeLong() > 0) {  // any
     body["warnings"] = {kNotEnforced};
     session.err << "aurora-ctl: rate_limits: " << kNotEnforced << "\n";
   }
